@@ -1,0 +1,1 @@
+"""Colour for natural-scene photographs."""

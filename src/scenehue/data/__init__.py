@@ -1,0 +1,1 @@
+"""Photographs: where they come from, which are fit for training, how they are stored and loaded."""

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, results per photo, and the report."""

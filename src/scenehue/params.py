@@ -1,0 +1,275 @@
+"""``params.yaml`` as typed, frozen, validated data: the only configuration.
+
+Each section carries the name of the stage that reads it, so that DVC reruns just that stage. ``machine`` and ``tracking``
+belong to no stage: they say where and how to compute, never what.
+
+Example:
+    >>> Params.model_validate({"train": {"epochs": 3}}).train.epochs
+    3
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from scenehue.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Split = Literal["train", "val", "test"]
+Decoder = Literal["reg", "mode", "mean", "annealed", "vivid"]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Section):
+    """One place that photographs come from."""
+
+    kind: Literal["sample", "folder"]
+    """``sample``: the photographs that ship with the project; ``folder``: a folder of photographs or tars of them."""
+    path: str = "data/sample"
+    """Folder, relative to the repository's root or absolute."""
+    split: Split | None = None
+    """The split of all its photos; without one, a photo's split follows from the hash of its content."""
+    labels: str | None = None
+    """CSV beside the photos, relative to `path`: ``file`` and any of ``tar``, ``scene``, ``split``."""
+
+
+class Splits(Section):
+    """Shares of the photographs whose source names no split; the rest is for training."""
+
+    val: Share = 0.1
+    test: Share = 0.15
+
+    @model_validator(mode="after")
+    def _leaves_some_for_training(self) -> Splits:
+        if self.val + self.test >= 1:
+            raise ValueError("val and test together leave nothing for training; keep their sum below 1")
+        return self
+
+
+class DatasetParams(Section):
+    """Stages ``sources`` and ``dataset``: which photographs, and how they are stored."""
+
+    sources: tuple[Source, ...] = Field((Source(kind="sample"),), min_length=1)
+    splits: Splits = Splits()
+    short_side: int = Field(256, ge=32, le=4096)
+    """Training photographs are scaled down to this short side, in pixels; smaller ones stay as they are."""
+    jpeg_quality: int = Field(95, ge=50, le=100)
+    """Quality of stored training photographs, written without chroma subsampling."""
+    min_side: int = Field(64, ge=1)
+    """Photographs with a shorter side are rejected."""
+    max_megapixels: float = Field(200, gt=0)
+    """Photographs with more pixels are rejected before they are decoded."""
+    min_chroma: float = Field(5, ge=0, le=128)
+    """Photographs without any ``|a|`` or ``|b|`` above this are grey and rejected (Zhang et al. 2016)."""
+    duplicate_bits: int = Field(4, ge=0, le=16)
+    """Two photographs whose 64-bit perceptual hashes differ in at most this many bits are near duplicates."""
+    shard_megabytes: int = Field(256, ge=1, le=4096)
+    """A shard is closed once it has grown past this size."""
+
+
+class SceneProbsParams(Section):
+    """Stage ``scene_probs``: who says which scene a photograph shows."""
+
+    teacher: Literal["packaged", "onnx", "places365"] = "packaged"
+    weights: str | None = None
+    """Path or https address of the teacher's file, for the kinds ``onnx`` and ``places365``."""
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """Checksum of that file; demanded for an address."""
+    batch_size: int = Field(32, ge=1)
+
+    @model_validator(mode="after")
+    def _teacher_has_its_file(self) -> SceneProbsParams:
+        if (self.teacher == "packaged") == (self.weights is not None):
+            raise ValueError("`weights` names the file of the teachers `onnx` and `places365`, and of those only")
+        if self.weights and self.weights.startswith("https://") and not self.sha256:
+            raise ValueError("`sha256` is needed for weights that are fetched from an address")
+        return self
+
+
+class ColorPriorParams(Section):
+    """Stage ``color_prior``: soft encoding over the 313 bins, and the weights of rare colours."""
+
+    neighbours: int = Field(5, ge=1, le=25)
+    """Bins that share a pixel."""
+    sigma: float = Field(5, gt=0)
+    """Width of the Gaussian over the distance to a bin, in ab units."""
+    uniform_share: Share = 0.5
+    """The method's lambda: how much of the uniform distribution is mixed into the prior before it is inverted."""
+
+
+class ModelParams(Section):
+    """The network."""
+
+    encoder: str = "tf_efficientnet_lite0"
+    """``unet`` for the paper's own encoder, or any timm model that gives feature maps."""
+    pretrained: bool = True
+    """Start a timm encoder from ImageNet weights."""
+    width: int = Field(64, ge=4, le=256)
+    """Channels of the first level of the paper's own U-Net; each deeper level has twice as many."""
+    decoder_channels: tuple[int, ...] = (256, 128, 96)
+    """Channels of the decoder over a timm encoder, deepest first; its length sets the stride of the finest map."""
+    decoder_block: Literal["full", "separable"] = "full"
+    """3x3 convolutions over all channels, or depthwise ones between 1x1 convolutions."""
+    soft_stride: Literal[1, 2, 4, 8] = 4
+    """Pixels a side that share one colour distribution, counted at the working size."""
+    scene_context: Literal["none", "auxiliary", "fused"] = "fused"
+    """No scene head; a head that only shapes the encoder (the paper's); or one whose belief also enters the decoder."""
+
+
+class LossParams(Section):
+    """Weights of the losses; 0 switches one off. The paper's: reg 10, soft 1, scene 1."""
+
+    reg: float = Field(10, ge=0)
+    soft: float = Field(1, ge=0)
+    scene: float = Field(1, ge=0)
+
+    @model_validator(mode="after")
+    def _something_is_learnt(self) -> LossParams:
+        if self.reg == 0 and self.soft == 0:
+            raise ValueError("reg and soft are both 0, so no colour would be learnt; give one of them a weight")
+        return self
+
+
+class ScheduleParams(Section):
+    """How the learning rate moves."""
+
+    name: Literal["cosine", "step", "cyclic"] = "cosine"
+    """``cosine``: warm-up, then down to 0. ``step``: the paper's first, x0.95 every 5 epochs. ``cyclic``: the paper's
+    later one, between 0.8 and 0.2 of the rate with a period of 8 epochs."""
+    warmup_share: Share = 0.05
+    """Share of all steps in which the rate rises linearly from 0; only ``cosine``."""
+
+
+class AugmentParams(Section):
+    """Changes of geometry and lightness in training; hue and saturation are the target and never change."""
+
+    min_crop_area: float = Field(0.4, gt=0, le=1)
+    """Smallest share of the photograph that a random crop keeps."""
+    flip: Share = 0.5
+    rotate_degrees: float = Field(0, ge=0, le=45)
+    lightness: float = Field(0.1, ge=0, le=0.5)
+    """Largest relative change of brightness and contrast of the input lightness."""
+    noise: float = Field(0, ge=0, le=20)
+    """Largest standard deviation of grain added to the input lightness, in L units."""
+
+
+class TrainParams(Section):
+    """Stage ``train``."""
+
+    init_from: str | None = None
+    """Weights to start from: ``released``, or the folder of a checkpoint of the same architecture."""
+    model: ModelParams = ModelParams()
+    losses: LossParams = LossParams()
+    schedule: ScheduleParams = ScheduleParams()
+    augment: AugmentParams = AugmentParams()
+    size: int = Field(128, ge=32, le=1024, multiple_of=32)
+    """Side of the square training crops, in pixels."""
+    batch_size: int = Field(16, ge=1)
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients are added up before each step."""
+    epochs: int = Field(10, ge=1)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    encoder_rate: float = Field(0.3, ge=0, le=1)
+    """The timm encoder's learning rate, as a share of the network's."""
+    weight_decay: float = Field(1e-2, ge=0)
+    gradient_clip: float = Field(1.0, ge=0)
+    """Largest norm of the gradient; 0 switches clipping off."""
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    """Decay of the averaged weights that are validated and kept; 0 keeps the last ones."""
+    precision: Literal["32", "bf16", "16"] = "bf16"
+    validate_every: int = Field(1, ge=1)
+    """Epochs between validations; a checkpoint to resume from is written at each."""
+    patience: int = Field(0, ge=0)
+    """Validations without improvement before training stops early; 0 never stops."""
+    seed: int = Field(0, ge=0)
+
+
+class EvaluateParams(Section):
+    """Stage ``evaluate``."""
+
+    size: int | None = Field(None, ge=32, le=2048)
+    """Working size: the short side that the network sees, in pixels; without it, the size the model was trained for."""
+    decoders: tuple[Decoder, ...] = Field(("reg", "mode", "mean", "annealed", "vivid"), min_length=1)
+    temperature: float = Field(0.38, gt=0, le=1)
+    """Of the annealed mean (Zhang et al. 2016)."""
+    bootstrap: int = Field(2000, ge=100)
+    """Resamples behind each confidence interval."""
+    sheet_photos: int = Field(12, ge=1)
+    """Photographs on the contact sheet, best and worst ones included."""
+    seed: int = Field(0, ge=0)
+
+
+class MachineParams(Section):
+    """Where to compute. Changes nothing that is computed, so no stage depends on it."""
+
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    workers: int | None = Field(None, ge=0)
+    """Processes beside the main one; without a number, one less than there are cores."""
+    devices: int = Field(1, ge=1)
+    """Accelerators or processes for training."""
+
+
+class TrackingParams(Section):
+    """Where training and evaluation are recorded."""
+
+    uri: str | None = "sqlite:///mlflow.db"
+    """MLflow's tracking address; null switches it off. Names and passwords belong into MLFLOW_TRACKING_USERNAME/_PASSWORD."""
+    experiment: str = "scenehue"
+
+    @model_validator(mode="after")
+    def _no_secret_in_the_address(self) -> TrackingParams:
+        if self.uri and "@" in self.uri:
+            raise ValueError("`uri` must hold no user name or password; set MLFLOW_TRACKING_USERNAME and _PASSWORD instead")
+        return self
+
+
+class Params(Section):
+    """The whole file, a section a stage."""
+
+    dataset: DatasetParams = DatasetParams()
+    scene_probs: SceneProbsParams = SceneProbsParams()
+    color_prior: ColorPriorParams = ColorPriorParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    machine: MachineParams = MachineParams()
+    tracking: TrackingParams = TrackingParams()
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Reads and validates the configuration.
+
+    Args:
+        path: YAML file with one section per stage.
+
+    Returns:
+        The parameters; sections and keys that the file leaves out have their defaults.
+
+    Raises:
+        ParamsError: The file is missing, is no YAML mapping, or a key is unknown or out of its range. The message names
+            every such key with its full path, as in ``train.epochs``.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path} is missing; run the command in the repository's root, where params.yaml is") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from error
+    try:
+        return Params.model_validate(content if content is not None else {})
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"]) or "the file"
+            reason = "there is no such key" if problem["type"] == "extra_forbidden" else problem["msg"]
+            lines.append(f"  {key}: {reason} (given: {problem['input']!r})"[:300])
+        raise ParamsError(f"{path} cannot be used:\n" + "\n".join(lines)) from error

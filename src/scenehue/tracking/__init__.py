@@ -1,0 +1,1 @@
+"""MLflow as a place where runs are recorded; nothing else depends on it."""

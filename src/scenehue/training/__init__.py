@@ -1,0 +1,1 @@
+"""Training: the losses, the Lightning module, and resuming after a kill."""
