@@ -25,6 +25,10 @@ class Decoder:
     saturation: float = 1.0
 
 
+REG = Decoder()
+"""The regression head as it is."""
+
+
 class ChromaModel(Protocol):
     """A network that predicts chroma, whatever runs it."""
 
