@@ -1,0 +1,173 @@
+"""From the listing to shards, manifest and rejects, in one pass that holds a few photos in memory at a time."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.progress import track
+
+from scenehue.data.duplicates import NearDuplicates
+from scenehue.data.listing import Entry
+from scenehue.data.parallel import ordered_map
+from scenehue.data.prepare import Prepared, full_name, prepare, split_of
+from scenehue.data.shards import MANIFEST, ShardWriter
+from scenehue.data.sources import PhotoSource
+from scenehue.errors import ArtifactError, PhotoError
+from scenehue.params import DatasetParams
+
+PRECEDENCE = ("test", "val", "train")
+_CHUNK_PHOTOS = 32
+_CHUNK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of the photos.
+
+    Attributes:
+        photos: How many each split has.
+        rejects: How many were rejected for each kind of reason.
+    """
+
+    photos: dict[str, int]
+    rejects: dict[str, int]
+
+
+def build_dataset(
+    entries: Sequence[Entry], sources: Sequence[PhotoSource], params: DatasetParams, folder: Path, workers: int = 0
+) -> Summary:
+    """Writes shards, ``manifest.parquet`` and ``rejects.csv``. The same photos give the same bytes.
+
+    Test photos come first, then val, then train, each in the listing's order. Of photos too like each other the first
+    one stays, so a training photo too like a test photo is the one to go, and no two splits share a photo.
+
+    Args:
+        entries: The listing.
+        sources: The sources it was made from.
+        params: Section ``dataset``.
+        folder: An empty folder.
+        workers: Processes to prepare photos in; 0 for none beside this one.
+
+    Raises:
+        ArtifactError: No photo is left for training, or a photo has changed since it was listed.
+    """
+    splits = {entry: split_of(entry, params) for entry in entries}
+    unique, rejects = _drop_exact_duplicates(sorted(entries, key=lambda e: (PRECEDENCE.index(splits[e]), e)), params)
+    manifest: dict[str, list[Any]] = {name: [] for name in MANIFEST.names}
+    seen, kept = NearDuplicates(params.duplicate_bits), list[Entry]()
+    with ExitStack() as stack:
+        writers = {s: stack.enter_context(ShardWriter(folder, s, params.shard_megabytes << 20)) for s in PRECEDENCE}
+        results = ordered_map(partial(_prepare_chunk, list(sources), params), _chunks(unique), workers)
+        flat = (result for chunk in results for result in chunk)
+        for entry, result in track(zip(unique, flat, strict=True), "Preparing photos", total=len(unique)):
+            if isinstance(result, str):
+                rejects[entry] = result
+            elif (found := seen.find(result.hash)) is not None:
+                rejects[entry] = _too_like(kept[found], splits[kept[found]], splits[entry], params)
+            else:
+                seen.add(result.hash)
+                kept.append(entry)
+                id = entry.hash[:32]
+                shard, row = writers[splits[entry]].add(id, result.photo)
+                for name, value in _manifest_row(entry, splits[entry], result, shard, row).items():
+                    manifest[name].append(value)
+    _write_rejects(folder / "rejects.csv", rejects, params)
+    summary = Summary(
+        {split: manifest["split"].count(split) for split in reversed(PRECEDENCE)},
+        dict(sorted(Counter(_kind_of(reason) for reason in rejects.values()).items())),
+    )
+    if not summary.photos["train"]:
+        raise ArtifactError(_nothing_to_train(summary, rejects, params))
+    pq.write_table(pa.table(manifest, MANIFEST), folder / "manifest.parquet")
+    return summary
+
+
+def _drop_exact_duplicates(entries: Iterable[Entry], params: DatasetParams) -> tuple[list[Entry], dict[Entry, str]]:
+    first: dict[str, Entry] = {}
+    rejects = {}
+    for entry in entries:
+        if first.setdefault(entry.hash, entry) is not entry:
+            rejects[entry] = f"exact duplicate of {_name(first[entry.hash], params)}"
+    return list(first.values()), rejects
+
+
+def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    chunk, size = list[Entry](), 0
+    for entry in entries:
+        if chunk and (len(chunk) == _CHUNK_PHOTOS or size + entry.size > _CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += entry.size
+    if chunk:
+        yield chunk
+
+
+def _prepare_chunk(sources: list[PhotoSource], params: DatasetParams, chunk: list[Entry]) -> list[Prepared | str]:
+    """Each photo of the chunk, or the reason why it cannot be used."""
+    results = list[Prepared | str]()
+    for entry in chunk:
+        try:
+            results.append(prepare(sources[entry.source].read(entry), entry, params))
+        except PhotoError as error:
+            results.append(error.reason)
+    return results
+
+
+def _manifest_row(entry: Entry, split: str, photo: Prepared, shard: str, row: int) -> dict[str, Any]:
+    return {
+        "id": entry.hash[:32],
+        "split": split,
+        "source": entry.source,
+        "path": entry.name.encode(errors="surrogateescape").decode(errors="replace"),
+        "width": photo.width,
+        "height": photo.height,
+        "original_width": photo.original_width,
+        "original_height": photo.original_height,
+        "mean_chroma": photo.mean_chroma,
+        "scene": entry.scene or None,
+        "has_segmentation": False,
+        "shard": shard,
+        "row": row,
+    }
+
+
+def _name(entry: Entry, params: DatasetParams) -> str:
+    return full_name(params.sources[entry.source], entry)
+
+
+def _too_like(other: Entry, other_split: str, split: str, params: DatasetParams) -> str:
+    if split == other_split:
+        return f"near duplicate of {_name(other, params)}"
+    return f"leak: too like the {other_split} photo {_name(other, params)}"
+
+
+def _kind_of(reason: str) -> str:
+    """The words of a reason that do not change from photo to photo."""
+    return reason.split(":")[0].split(" of ")[0].split(" (")[0]
+
+
+def _write_rejects(path: Path, rejects: dict[Entry, str], params: DatasetParams) -> None:
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "reason"])
+        writer.writerows([_name(entry, params), rejects[entry]] for entry in sorted(rejects))
+
+
+def _nothing_to_train(summary: Summary, rejects: dict[Entry, str], params: DatasetParams) -> str:
+    others = ", ".join(f"{count} for {split}" for split, count in summary.photos.items() if count)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejects.items())
+    example = next((f"; {_name(entry, params)}: {reason}" for entry, reason in sorted(rejects.items())), "")
+    return (
+        f"no photo is left for training ({others or 'none for the other splits either'}; "
+        f"rejected: {reasons or 'none'}{example}); add photos, or change dataset.sources, dataset.splits or the limits in dataset"
+    )

@@ -1,0 +1,106 @@
+"""One photo on its way into the data set: decoded, judged, scaled and encoded anew."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+from PIL import Image
+
+from scenehue.color.lab import rgb_to_lab
+from scenehue.data.decode import Pixels, decode_rgb, read_header
+from scenehue.data.duplicates import perceptual_hash
+from scenehue.data.listing import Entry
+from scenehue.errors import ArtifactError, PhotoError
+from scenehue.params import DatasetParams, Source
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A usable photo.
+
+    Attributes:
+        photo: The file to store.
+        width: Of the stored photo, upright.
+        height: Of the stored photo, upright.
+        original_width: Of the photo as it came, upright.
+        original_height: Of the photo as it came, upright.
+        mean_chroma: Mean over its pixels of the distance from grey, in ab units.
+        hash: The perceptual hash.
+    """
+
+    photo: bytes
+    width: int
+    height: int
+    original_width: int
+    original_height: int
+    mean_chroma: float
+    hash: int
+
+
+def full_name(source: Source, entry: Entry) -> str:
+    """A photo's name for people: the source's path, the file's path within, and ``!member`` in a tar."""
+    return PurePath(source.path, entry.name).as_posix()
+
+
+def split_of(entry: Entry, params: DatasetParams) -> str:
+    """The split of a photo: the one it was given, or else one that follows from its content alone, and so never moves.
+
+    Test takes hashes from the lower end and val from the upper: changing the share of one does not move the other.
+    """
+    if entry.split:
+        return entry.split
+    place = int(entry.hash[:13], 16) / 16**13
+    if place < params.splits.test:
+        return "test"
+    return "val" if place >= 1 - params.splits.val else "train"
+
+
+def prepare(data: bytes, entry: Entry, params: DatasetParams) -> Prepared:
+    """Decodes and judges a photo.
+
+    Args:
+        data: Its file.
+        entry: Its row in the listing.
+        params: Section ``dataset``.
+
+    Returns:
+        Test photos with their file untouched; others scaled down to the short side, as JPEG with full-size chroma.
+
+    Raises:
+        PhotoError: The photo cannot be used; the reason says why.
+        ArtifactError: The file is not the one that was listed.
+    """
+    name = full_name(params.sources[entry.source], entry)
+    if hashlib.sha256(data).hexdigest() != entry.hash:
+        raise ArtifactError(f"{name} has changed since it was listed; run the stage sources again")
+    header = read_header(data, name)
+    if min(header.width, header.height) < params.min_side:
+        raise PhotoError(name, f"too small: {header.width}x{header.height}")
+    rgb = decode_rgb(data, params.short_side, params.max_megapixels, name)
+    mean_chroma = _mean_chroma(rgb, params.min_chroma)
+    if mean_chroma is None:
+        raise PhotoError(name, f"grey: no |a| or |b| above {params.min_chroma:g}")
+    if split_of(entry, params) == "test":
+        stored, width, height = data, header.width, header.height
+    else:
+        stored, height, width = _jpeg(rgb, params.jpeg_quality), *rgb.shape[:2]
+    return Prepared(stored, width, height, header.width, header.height, mean_chroma, perceptual_hash(rgb))
+
+
+def _mean_chroma(rgb: Pixels, min_chroma: float) -> float | None:
+    """Mean distance from grey, or None if no pixel's ``|a|`` or ``|b|`` is above `min_chroma`."""
+    step = max(1, min(rgb.shape[:2]) // 64)
+    some = rgb_to_lab(rgb[step // 2 :: step, step // 2 :: step])[..., 1:]
+    if np.abs(some).max() <= min_chroma and np.abs(rgb_to_lab(rgb)[..., 1:]).max() <= min_chroma:
+        return None
+    return float(np.hypot(some[..., 0], some[..., 1]).mean())
+
+
+def _jpeg(rgb: Pixels, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
+    return buffer.getvalue()

@@ -1,0 +1,133 @@
+"""Where photos come from: each kind of source lists its photos and hands out their bytes.
+
+A new kind (a bucket, a public data set) is a class with the two methods of `PhotoSource`, entered into `KINDS`, and its
+name in `scenehue.params.Source`. Nothing else needs to know it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from scenehue.data.blobs import BlobCache, is_photo
+from scenehue.data.labels import Labels
+from scenehue.data.listing import Entry
+from scenehue.errors import ArtifactError
+from scenehue.params import Source
+
+COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+
+
+class PhotoSource(Protocol):
+    """What the stages need of a source. Instances are pickled to other processes."""
+
+    def entries(self, cache: BlobCache) -> Iterator[Entry]:
+        """Lists the photos, in any order.
+
+        Args:
+            cache: Remembers hashes of what was listed before.
+
+        Raises:
+            ArtifactError: There is no photo, or the source cannot be used.
+        """
+
+    def read(self, entry: Entry) -> bytes:
+        """The bytes of one listed photo; called from several processes at once.
+
+        Raises:
+            ArtifactError: The photo is gone.
+        """
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder of photos, at any depth, in any mix of JPEG, PNG, WebP and TIFF, loose or in tars.
+
+    Tars are never unpacked: a photo is read at its place inside. Hidden files and folders are passed over, links
+    followed.
+
+    Args:
+        index: Index of the source in ``dataset.sources``.
+        source: Its parameters.
+        folder: Where it is on this machine.
+    """
+
+    index: int
+    source: Source
+    folder: Path
+
+    def entries(self, cache: BlobCache) -> Iterator[Entry]:
+        """Lists the photos, by path.
+
+        Raises:
+            ArtifactError: There is no such folder or no photo in it, or a tar or the labels cannot be used.
+        """
+        if not self.folder.is_dir():
+            raise ArtifactError(f"{self.folder} is no folder; correct the path of dataset.sources[{self.index}]")
+        labels = Labels(self.folder / self.source.labels) if self.source.labels else None
+        files = sorted(self._files())
+        count = labelled = 0
+        with ThreadPoolExecutor() as pool:
+            for path, blobs in zip(files, pool.map(cache.scan, (self.folder / path for path in files)), strict=True):
+                for member, offset, size, hash in blobs:
+                    label = labels.find(path, member) if labels else None
+                    count, labelled = count + 1, labelled + (label is not None)
+                    split = (label and label.split) or self.source.split or ""
+                    scene = label.scene if label else ""
+                    yield Entry(self.index, self.source.kind, path, member, offset, size, hash, split, scene)
+        if not count:
+            raise ArtifactError(f"{self.folder} holds no JPEG, PNG, WebP or TIFF photo, neither loose nor in a tar")
+        if labels and not labelled:
+            raise ArtifactError(
+                f"{self.folder / str(self.source.labels)} labels none of the photos; its column `file` must hold paths "
+                "relative to the source's folder, or names inside the tar that its column `tar` names"
+            )
+
+    def read(self, entry: Entry) -> bytes:
+        """The bytes of one listed photo."""
+        path = self.folder / entry.path
+        try:
+            with path.open("rb") as file:
+                file.seek(entry.offset)
+                return file.read(entry.size)
+        except OSError as error:
+            raise ArtifactError(
+                f"{path} cannot be read any more: {error.strerror}; run the stage sources again"
+            ) from error
+
+    def _files(self) -> Iterator[str]:
+        visited = set()
+        for folder, subfolders, names in os.walk(self.folder, followlinks=True):
+            visited.add(os.path.realpath(folder))
+            subfolders[:] = [
+                name
+                for name in subfolders
+                if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) not in visited
+            ]
+            for name in names:
+                if name.startswith("."):
+                    continue
+                if name.lower().endswith(COMPRESSED_TARS):
+                    raise ArtifactError(
+                        f"{os.path.join(folder, name)} is compressed, so that no photo in it can be reached without "
+                        "unpacking those before; turn it into a plain .tar, or move it elsewhere"
+                    )
+                if is_photo(name) or name.lower().endswith(".tar"):
+                    yield Path(folder, name).relative_to(self.folder).as_posix()
+
+
+KINDS: dict[str, Callable[[int, Source, Path], PhotoSource]] = {"sample": FolderSource, "folder": FolderSource}
+
+
+def open_sources(sources: Sequence[Source], root: Path) -> list[PhotoSource]:
+    """The sources that the parameters name.
+
+    Args:
+        sources: ``dataset.sources``.
+        root: Folder to which their paths are relative.
+    """
+    return [KINDS[source.kind](index, source, root / source.path) for index, source in enumerate(sources)]

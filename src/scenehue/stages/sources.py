@@ -1,0 +1,27 @@
+"""Stage ``sources``: lists what photos there are. Runs always and quickly; all else depends on its listing only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.progress import track
+
+from scenehue.data.blobs import BlobCache
+from scenehue.data.listing import write_listing
+from scenehue.data.sources import open_sources
+from scenehue.params import Params
+
+
+def run(params: Params, root: Path = Path(".")) -> None:
+    """Writes ``artifacts/sources/listing.csv``.
+
+    Hashes of files that have not changed since the last run are remembered in ``.dvc/tmp``, where there is a ``.dvc``.
+
+    Raises:
+        ArtifactError: A source does not exist, holds no photo, or cannot be used.
+    """
+    cache = BlobCache(root / ".dvc/tmp/scenehue-hashes.json" if (root / ".dvc").is_dir() else None)
+    sources = open_sources(params.dataset.sources, root)
+    entries = track((entry for source in sources for entry in source.entries(cache)), "Listing photos", total=None)
+    write_listing(root / "artifacts/sources/listing.csv", entries)
+    cache.save()
