@@ -67,8 +67,8 @@ def rgb_to_lab(rgb: npt.NDArray[np.generic]) -> Float32:
         (..., 3): L in 0..100, a and b in Lab units.
 
     Example:
-        >>> rgb_to_lab(np.array([255, 0, 0], np.uint8)).round(1).tolist()
-        [53.2, 80.1, 67.2]
+        >>> rgb_to_lab(np.array([255, 0, 0], np.uint8)).round(1)
+        array([53.2, 80.1, 67.2], dtype=float32)
     """
     x, y, z = np.moveaxis(_compress(linear_rgb(rgb) @ RGB_TO_WHITE.T), -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)

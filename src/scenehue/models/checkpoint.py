@@ -1,0 +1,89 @@
+"""A trained network as a folder: weights in safetensors, and all that is needed to load them in one JSON file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from scenehue.color.bins import ab_bins
+from scenehue.errors import ArtifactError
+from scenehue.models.network import MULTIPLE, ColorNet
+from scenehue.params import ModelParams
+
+WEIGHTS = "model.safetensors"
+CARD = "model.json"
+
+
+class ModelCard(BaseModel):
+    """What ``model.json`` says: the architecture, and how photos go in and colours come out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = Field(1, ge=1, le=1)
+    architecture: ModelParams
+    size: int = Field(ge=32)
+    """Working size it was trained for: the short side that the network sees, in pixels."""
+    multiple: int = MULTIPLE
+    """Heights and widths that the network takes are multiples of this."""
+    bins: list[tuple[float, float]] = Field(default_factory=lambda: [(float(a), float(b)) for a, b in ab_bins()])
+    """Centres of the quantised colours, in Lab units."""
+    decoders: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Temperature and saturation of decoders that were tuned on validation photos, such as ``vivid``."""
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    """Where it comes from: parameters, data and commit."""
+
+
+def save_checkpoint(folder: str | Path, net: ColorNet, card: ModelCard, dtype: torch.dtype = torch.float32) -> None:
+    """Writes a network; each file is written aside and renamed, so a kill leaves no half-written one.
+
+    Args:
+        folder: Where ``model.safetensors`` and ``model.json`` go; made when missing.
+        net: The network.
+        card: What to say of it.
+        dtype: Of the stored floating-point weights; half precision halves the file.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in net.state_dict().items()
+    }
+    for name, write in (
+        (WEIGHTS, lambda path: save_file(state, path)),
+        (CARD, lambda path: path.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")),
+    ):
+        aside = folder / f".{name}.{os.getpid()}"
+        write(aside)
+        os.replace(aside, folder / name)
+
+
+def load_checkpoint(folder: str | Path) -> tuple[ColorNet, ModelCard]:
+    """Loads a network, on the CPU, in float32, switched to evaluation.
+
+    Raises:
+        ArtifactError: A file is missing, corrupt, or the two do not fit each other; the message names it.
+    """
+    folder = Path(folder)
+    try:
+        card = ModelCard.model_validate_json((folder / CARD).read_bytes())
+        state = load_file(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{error.filename or folder / WEIGHTS} is missing; is {folder} the folder of a model?") from error
+    except ValidationError as error:
+        raise ArtifactError(f"{folder / CARD} is not the card of a model: {error}") from error
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+    net = ColorNet(card.architecture.model_copy(update={"pretrained": False}))
+    try:
+        net.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+    except RuntimeError as error:
+        raise ArtifactError(f"{folder / WEIGHTS} does not fit the architecture in {folder / CARD}: {error}") from error
+    return net.eval(), card
+
+

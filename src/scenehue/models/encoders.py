@@ -1,0 +1,77 @@
+"""Encoders: lightness in, a list of ever coarser feature maps out."""
+
+from __future__ import annotations
+
+import timm
+from timm.models import adapt_input_conv
+from torch import Tensor, nn
+
+from scenehue.errors import ParamsError
+from scenehue.models.pretrained import WHEELS, create_classifier
+
+
+class DoubleConv(nn.Sequential):
+    """Two 3x3 convolutions with ReLU, then one batch normalisation."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, stride, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.BatchNorm2d(out_channels),
+        )
+
+
+class PaperEncoder(nn.Module):
+    """The paper's own: 64-128-256-512 and a bottleneck of 1024 channels, strided convolutions instead of pooling.
+
+    Args:
+        width: Channels of the first level; each deeper one has twice as many.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.channels = [width * 2**level for level in range(5)]
+        self.strides = [2**level for level in range(5)]
+        inputs = [1, *self.channels[:-1]]
+        self.levels = nn.ModuleList(
+            DoubleConv(inputs[level], self.channels[level], stride=1 if level == 0 else 2) for level in range(5)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for level in self.levels:
+            x = level(x)
+            features.append(x)
+        return features
+
+
+class TimmEncoder(nn.Module):
+    """Any timm model that gives feature maps, taking one channel.
+
+    Args:
+        name: timm's name of the architecture.
+        pretrained: Start from ImageNet weights, the first convolution's summed over the colour channels.
+
+    Raises:
+        ParamsError: timm has no such model, or the model gives no feature maps.
+    """
+
+    def __init__(self, name: str, pretrained: bool) -> None:
+        super().__init__()
+        from_hub = pretrained and name not in WHEELS
+        try:
+            self.body = timm.create_model(name, features_only=True, in_chans=1, pretrained=from_hub)
+        except (RuntimeError, AttributeError) as error:
+            raise ParamsError(f"train.model.encoder: timm cannot give feature maps of {name!r}: {error}") from error
+        self.channels: list[int] = self.body.feature_info.channels()
+        self.strides: list[int] = self.body.feature_info.reduction()
+        if pretrained and not from_hub:
+            state = create_classifier(name).state_dict()
+            first = "conv_stem.weight"
+            state[first] = adapt_input_conv(1, state[first])
+            self.body.load_state_dict({key: state[key] for key in self.body.state_dict()})
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return list(self.body(x))

@@ -1,0 +1,81 @@
+"""The three losses. The formulas are the paper's; all are means over pixels or photos, so that they can be balanced.
+
+Shapes: N photos, h and w the loss's own resolution, Q bins, K neighbours, P pixels of all photos, C scenes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scenehue.models.network import AB_SCALE
+
+
+def reg_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Half the mean squared ab error, with ab scaled to [-1, 1]: ``1 / (2hw) sum ||y - y'||^2``.
+
+    Args:
+        predicted: (N, 2, h, w) in Lab units.
+        target: (N, 2, h, w) in Lab units.
+    """
+    return ((predicted.float() - target) / AB_SCALE).square().sum(dim=1).mean() / 2
+
+
+def scene_loss(logits: Tensor, classes: Tensor, probabilities: Tensor) -> Tensor:
+    """Cross-entropy with the soft label of each photo.
+
+    Args:
+        logits: (N, C).
+        classes: (N, 5) the label's classes.
+        probabilities: (N, 5) their probabilities, summing to 1.
+    """
+    log_probabilities = torch.log_softmax(logits.float(), dim=1).gather(1, classes)
+    return -(probabilities * log_probabilities).sum(dim=1).mean()
+
+
+class _SparseCrossEntropy(torch.autograd.Function):
+    """Weighted cross-entropy per row with a target of a few bins.
+
+    The gradient is ``w (softmax - y)``: one buffer the size of the logits, from which the target is subtracted in place.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits_PQ: Tensor, index_PK: Tensor, target_PK: Tensor, weight_P: Tensor) -> Tensor:
+        logsumexp_P = torch.logsumexp(logits_PQ, dim=1)
+        ctx.save_for_backward(logits_PQ, index_PK, target_PK, weight_P, logsumexp_P)
+        return torch.dot(weight_P, logsumexp_P - (logits_PQ.gather(1, index_PK) * target_PK).sum(1))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        logits_PQ, index_PK, target_PK, weight_P, logsumexp_P = ctx.saved_tensors
+        scale_P1 = (weight_P * gradient)[:, None]
+        result = torch.sub(logits_PQ, logsumexp_P[:, None]).exp_().mul_(scale_P1)
+        return result.scatter_add_(1, index_PK, -scale_P1 * target_PK), None, None, None
+
+
+def soft_loss(logits: Tensor, index: Tensor, target: Tensor, bin_weights: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Cross-entropy with the soft-encoded colours, each pixel weighted by the rarity of its most probable bin.
+
+    The 313-channel target is never built. The mean is over all pixels, masked ones counting as 0.
+
+    Args:
+        logits: (N, Q, h, w).
+        index: (N, K, h, w) bins of the target, the most probable first.
+        target: (N, K, h, w) their probabilities, summing to 1 over K.
+        bin_weights: (Q,), see `scenehue.color.prior.rebalancing_weights`.
+        mask: (N,) 0 for photos to leave out (grey ones), 1 for the others.
+    """
+    num_bins, neighbours = logits.shape[1], index.shape[1]
+    weight_N1hw = bin_weights[index[:, :1]]
+    if mask is not None:
+        weight_N1hw = weight_N1hw * mask[:, None, None, None]
+    rows = logits.movedim(1, -1).reshape(-1, num_bins).float()
+    total: Tensor = _SparseCrossEntropy.apply(
+        rows,
+        index.movedim(1, -1).reshape(-1, neighbours),
+        target.movedim(1, -1).reshape(-1, neighbours),
+        weight_N1hw.flatten(),
+    )
+    return total / len(rows)
