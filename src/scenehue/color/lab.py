@@ -173,7 +173,10 @@ def lab_to_rgb(lab: Float32) -> Float32:
 
 def linear_to_srgb(linear: Float32) -> Float32:
     """The sRGB transfer curve; values in 0..1 on both sides."""
-    return np.where(linear > 0.0031308, 1.055 * linear ** np.float32(1 / 2.4) - 0.055, 12.92 * linear).astype(np.float32)
+    bent = np.maximum(linear, np.float32(0.0031308)) ** np.float32(1 / 2.4)
+    bent *= np.float32(1.055)
+    bent += np.minimum(linear, np.float32(0.0031308)) * np.float32(12.92) - np.float32(0.055 + 0.0031308 * 12.92)
+    return bent
 
 
 def to_uint8(rgb: Float32) -> npt.NDArray[np.uint8]:

@@ -1,18 +1,32 @@
-"""The one prediction function: evaluation, packaged models, the command line and the `Colorizer` all call it."""
+"""The one prediction function: evaluation, packaged models, the command line and the `Colorizer` all call it.
+
+Full-size planes are worked on in bands of rows that fit a core's cache, so that a 100-megapixel photograph needs little more
+memory than its pixels.
+"""
 
 from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
-from scenehue.color.lab import fit_gamut, lab_to_rgb, lightness, to_uint8
+from scenehue.color.gamut import fitted_linear
+from scenehue.color.lab import lightness, linear_to_srgb
 from scenehue.inference.model import REG, ChromaModel, Decoder
-from scenehue.inference.upsample import resize, upsample_bilinear
+from scenehue.inference.upsample import ChromaField, resize
 
 Float32 = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 MAX_ASPECT = 4
 """Longer photographs are squeezed to this ratio of sides before the network sees them."""
+BAND_PIXELS = 1 << 15
+THREADED_PIXELS = 1 << 20
+"""From this size on a photograph's bands are shared out among the cores; smaller ones are quicker without."""
 
 
 def working_shape(height: int, width: int, size: int, multiple: int) -> tuple[int, int]:
@@ -49,10 +63,8 @@ def predict_ab(model: ChromaModel, lightness_HW: Float32, size: int | None = Non
     Returns:
         (H, W, 2): ab in Lab units.
     """
-    height, width = lightness_HW.shape
-    small = resize(lightness_HW, *working_shape(height, width, size or model.size, model.multiple))
-    ab_2hw = model.chroma(np.clip(small, 0, 100)[None], decoder)[0]
-    return upsample_bilinear(ab_2hw, height, width)
+    (field,) = chroma_fields(model, [lightness_HW], size, decoder)
+    return np.stack(field.rows(0, lightness_HW), axis=-1)
 
 
 def predict(
@@ -69,7 +81,102 @@ def predict(
     Returns:
         (H, W, 3) sRGB with the photograph's own lightness, chroma reduced where sRGB cannot show it.
     """
-    lightness_HW = lightness(photo if photo.ndim == 3 else np.repeat(photo[..., None], 3, axis=-1))
-    ab_HW2 = predict_ab(model, lightness_HW, size, decoder)
-    lab = np.concatenate([lightness_HW[..., None], ab_HW2], axis=-1)
-    return to_uint8(lab_to_rgb(fit_gamut(lab)))
+    lightness_HW = photo_lightness(photo)
+    (field,) = chroma_fields(model, [lightness_HW], size, decoder)
+    colored = np.empty((*lightness_HW.shape, 3), np.uint8)
+    join(field, lightness_HW, colored)
+    return colored
+
+
+def photo_lightness(photo: npt.NDArray[np.generic]) -> Float32:
+    """L of a photograph.
+
+    Args:
+        photo: (H, W, 3) sRGB or (H, W) sRGB grey: uint8 or uint16 over their whole range, or floats in 0..1.
+
+    Returns:
+        (H, W), L in 0..100.
+    """
+    height, width = photo.shape[:2]
+    planes = np.empty((height, width), np.float32)
+    if photo.ndim == 2 and photo.dtype in (np.uint8, np.uint16):
+        levels = np.arange(np.iinfo(photo.dtype).max + 1).astype(photo.dtype)
+        table = lightness(np.repeat(levels[:, None], 3, axis=1))
+
+    def fill(top: int, bottom: int) -> None:
+        band = photo[top:bottom]
+        if band.ndim == 3:
+            planes[top:bottom] = lightness(band)
+        elif band.dtype in (np.uint8, np.uint16):
+            np.take(table, band, out=planes[top:bottom], mode="clip")
+        else:
+            planes[top:bottom] = lightness(np.repeat(band[..., None], 3, axis=-1))
+
+    in_bands(height, width, fill)
+    return planes
+
+
+def chroma_fields(
+    model: ChromaModel, lightnesses: Sequence[Float32], size: int | None = None, decoder: Decoder = REG
+) -> list[ChromaField]:
+    """Predicts the chroma of several photographs whose `working_shape` is the same, in one batch.
+
+    Args:
+        model: The network.
+        lightnesses: Of each photograph (H, W), L in 0..100.
+        size: Working size; without it, the size the model was trained for.
+        decoder: How the prediction is decoded.
+
+    Returns:
+        For each photograph its chroma, to be asked for at full size.
+    """
+    shapes = {working_shape(*plane.shape, size or model.size, model.multiple) for plane in lightnesses}
+    (shape,) = shapes
+    small = np.stack([np.clip(resize(plane, *shape), 0, 100) for plane in lightnesses])
+    chroma = model.chroma(small, decoder)
+    return [ChromaField(*pair, *plane.shape) for *pair, plane in zip(chroma, small, lightnesses, strict=True)]
+
+
+def join(field: ChromaField, lightness_HW: Float32, colored: Pixels) -> None:
+    """Joins predicted chroma with the photograph's own lightness.
+
+    Args:
+        field: The chroma.
+        lightness_HW: (H, W), L in 0..100.
+        colored: (H, W, 3), uint8 or uint16: filled with sRGB over the type's whole range.
+    """
+
+    def fill(top: int, bottom: int) -> None:
+        band = lightness_HW[top:bottom]
+        for channel, linear in enumerate(fitted_linear(band, *field.rows(top, band))):
+            colored[top:bottom, :, channel] = encode(linear, colored.dtype)
+
+    in_bands(*lightness_HW.shape, fill)
+
+
+def encode(linear: Float32, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
+    """sRGB integers of light intensities; changes its argument."""
+    np.clip(linear, 0, 1, out=linear)
+    if dtype == np.uint8:
+        linear *= np.float32(65535)
+        linear += np.float32(0.5)
+        return np.take(_srgb_table(), linear.astype(np.uint16), mode="clip")
+    return np.rint(linear_to_srgb(linear) * np.float32(65535)).astype(np.uint16)
+
+
+@functools.cache
+def _srgb_table() -> npt.NDArray[np.uint8]:
+    """8-bit sRGB over 65536 linear steps, the finest of which moves L by 0.014."""
+    return np.rint(linear_to_srgb(np.arange(65536, dtype=np.float32) / 65535) * 255).astype(np.uint8)
+
+
+def in_bands(height: int, width: int, task: Callable[[int, int], None]) -> None:
+    """Calls ``task(top, bottom)`` for bands that together are all rows, on all cores when the photograph is large."""
+    rows = max(1, BAND_PIXELS // width)
+    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    if height * width < THREADED_PIXELS:
+        for band in bands:
+            task(*band)
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as workers:
+            list(workers.map(lambda band: task(*band), bands))

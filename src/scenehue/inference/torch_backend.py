@@ -39,11 +39,7 @@ class TorchModel:
         self.dtype = dtype
 
     def chroma(self, lightness: Float32, decoder: Decoder) -> Float32:
-        """See `ChromaModel.chroma`.
-
-        Raises:
-            ValueError: The decoder needs a head that this network does not have.
-        """
+        """See `ChromaModel.chroma`."""
         was_training = self.net.training
         self.net.eval()
         try:
@@ -53,10 +49,6 @@ class TorchModel:
             with torch.inference_mode():
                 if decoder.name == "reg":
                     ab = outputs.ab.float()
-                elif outputs.soft_logits is None:
-                    raise ValueError(
-                        f"the decoder {decoder.name!r} needs a soft head, which this model lacks; use 'reg'"
-                    )
                 else:
                     how = "annealed" if decoder.name == "vivid" else decoder.name
                     ab = decode(outputs.soft_logits.float(), self.bins, how, decoder.temperature)
