@@ -1,0 +1,80 @@
+"""The command line: one verb per stage, and what people do with the result.
+
+Rooms are imported inside the verbs, so that ``scenehue --help`` is quick and colorizing needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scenehue.errors import ScenehueError
+
+STAGES = {
+    "sources": "List the photographs there are: path, size, hash.",
+    "dataset": "Decode, check and store the photographs as shards; list the rejected ones with reasons.",
+    "scene_probs": "Let a teacher say which scenes each photograph shows.",
+    "color_prior": "Count how frequent the 313 colours are, and weigh the rare ones up.",
+    "train": "Train the network; goes on from its last checkpoint after an interruption.",
+    "evaluate": "Measure the network on the test photographs, beside leaving them grey.",
+}
+"""Stage, and what it does. A stage's name is also its section of params.yaml, its module and its folder of results."""
+
+NO_REPORTING = {
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+"""Settings under which libraries report nothing to anyone and look for no updates."""
+
+app = typer.Typer(
+    help="Colour for black-and-white photographs, and the workflow that trains, versions and evaluates the network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="The configuration.")]
+
+
+def _stage_verb(stage: str) -> Callable[[Path], None]:
+    def verb(params: ParamsFile = Path("params.yaml")) -> None:
+        from scenehue.params import load_params
+
+        checked = load_params(params)
+        importlib.import_module(f"scenehue.stages.{stage}").run(checked, Path())
+
+    return verb
+
+
+for _stage, _help in STAGES.items():
+    app.command(_stage, help=f"Stage: {_help}")(_stage_verb(_stage))
+
+
+@app.command()
+def report() -> None:
+    """Show what the stage evaluate measured, and where its pictures are."""
+    from scenehue.evaluation.console import print_results
+
+    print_results(Path("artifacts/evaluate"))
+
+
+def main() -> None:
+    """Runs the command line; an error that the user can mend is one message on stderr and exit code 1."""
+    for name, value in NO_REPORTING.items():
+        os.environ.setdefault(name, value)
+    try:
+        app()
+    except ScenehueError as error:
+        from rich.console import Console
+
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"Error: {error}", style="red", markup=False)
+        sys.exit(1)
