@@ -1,0 +1,119 @@
+"""Truth, grey and each decoder side by side, for the best, the worst and some photographs between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+from rich.progress import track
+
+from scenehue.data.decode import decode_rgb
+from scenehue.evaluation.evaluate import Photos, colored
+from scenehue.evaluation.results import GREY, Results
+from scenehue.inference.model import ChromaModel, Decoder
+
+UInt8 = npt.NDArray[np.uint8]
+
+TILE = (224, 168)
+"""Width and height of the box that a picture is fitted into, in pixels."""
+MARGIN = 8
+LINE = 20
+"""Height of a line of text."""
+
+
+class Pick(NamedTuple):
+    """A photograph on the sheet, and why it is there: ``best``, ``between`` or ``worst``."""
+
+    photo: int
+    kind: str
+
+
+def choose(results: Results, num: int) -> list[Pick]:
+    """Chooses photographs by the PSNR of the first decoder after the grey baseline.
+
+    Args:
+        results: Of the model.
+        num: Photographs wanted.
+
+    Returns:
+        From best to worst: a third best ones, a third worst ones, the rest evenly from those between; all if there are
+        not more.
+    """
+    quality = results.values(results.decoders[min(1, len(results.decoders) - 1)], "psnr")
+    ranked = np.argsort(-quality, kind="stable")
+    num = min(num, len(ranked))
+    ends = max(1, num // 3)
+    middle = np.linspace(ends, len(ranked) - ends - 1, max(0, num - 2 * ends)).round().astype(int)
+    kinds = dict.fromkeys(range(ends), "best") | dict.fromkeys(middle.tolist(), "between")
+    kinds |= dict.fromkeys(range(len(ranked) - ends, len(ranked)), "worst") if num > 1 else {}
+    return [Pick(int(ranked[rank]), kinds[rank]) for rank in sorted(kinds)]
+
+
+def draw_contact_sheet(
+    model: ChromaModel,
+    photos: Photos,
+    decoders: Sequence[Decoder],
+    results: Results,
+    *,
+    size: int | None = None,
+    num_photos: int = 12,
+) -> Image.Image:
+    """Colours the chosen photographs once more and lays them out, a row each.
+
+    Args:
+        model: The network.
+        photos: The photographs that `results` is about.
+        decoders: As in the evaluation.
+        results: Of the evaluation; they choose the photographs and label the tiles.
+        size: Working size, as in the evaluation.
+        num_photos: Rows wanted.
+
+    Returns:
+        An RGB picture.
+    """
+    picks = choose(results, num_photos)
+    width = MARGIN + (2 + len(decoders)) * (TILE[0] + MARGIN)
+    row_height = 2 * LINE + TILE[1] + MARGIN
+    sheet = Image.new("RGB", (width, MARGIN + len(picks) * row_height), "white")
+    names = results.of(GREY)["photo"].to_pylist()
+    quality = {name: results.values(name, "psnr") for name in results.decoders}
+    for row, pick in enumerate(track(picks, description="contact sheet")):
+        truth = decode_rgb(photos.encoded(pick.photo))
+        top = MARGIN + row * row_height
+        _write(
+            sheet, (MARGIN, top), f"{pick.kind}: {PurePosixPath(names[pick.photo]).name}", width - 2 * MARGIN, bold=True
+        )
+        tiles = [("truth", truth)]
+        tiles += [
+            (f"{name}  {quality[name][pick.photo]:.1f} dB", p) for name, p in colored(model, truth, decoders, size)
+        ]
+        for column, (label, picture) in enumerate(tiles):
+            left = MARGIN + column * (TILE[0] + MARGIN)
+            _write(sheet, (left, top + LINE), label, TILE[0])
+            sheet.paste(_fit(picture), (left, top + 2 * LINE))
+    return sheet
+
+
+def save_contact_sheet(sheet: Image.Image, path: Path) -> None:
+    """Writes a sheet; as JPEG without chroma subsampling, since chroma is what it shows."""
+    sheet.save(path, quality=92, subsampling=0)
+
+
+def _fit(picture: UInt8) -> Image.Image:
+    tile = Image.fromarray(picture)
+    tile.thumbnail(TILE, Image.Resampling.LANCZOS)
+    return tile
+
+
+def _write(sheet: Image.Image, position: tuple[int, int], text: str, width: int, bold: bool = False) -> None:
+    """Writes one line, cut with an ellipsis where it would be wider than `width`."""
+    font = ImageFont.load_default(15 if bold else 13)
+    if font.getlength(text) > width:
+        while text and font.getlength(text + "…") > width:
+            text = text[:-1]
+        text += "…"
+    ImageDraw.Draw(sheet).text(position, text, fill="black" if bold else "dimgray", font=font)
