@@ -24,7 +24,7 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 MAX_ASPECT = 4
 """Longer photographs are squeezed to this ratio of sides before the network sees them."""
-BAND_PIXELS = 1 << 15
+BAND_PIXELS = 1 << 16
 THREADED_PIXELS = 1 << 20
 """From this size on a photograph's bands are shared out among the cores; smaller ones are quicker without."""
 
@@ -64,7 +64,7 @@ def predict_ab(model: ChromaModel, lightness_HW: Float32, size: int | None = Non
         (H, W, 2): ab in Lab units.
     """
     (field,) = chroma_fields(model, [lightness_HW], size, decoder)
-    return np.stack(field.rows(0, lightness_HW), axis=-1)
+    return np.moveaxis(field.rows(0, lightness_HW)[1:], 0, -1)
 
 
 def predict(
@@ -148,20 +148,21 @@ def join(field: ChromaField, lightness_HW: Float32, colored: Pixels) -> None:
 
     def fill(top: int, bottom: int) -> None:
         band = lightness_HW[top:bottom]
-        for channel, linear in enumerate(fitted_linear(band, *field.rows(top, band))):
-            colored[top:bottom, :, channel] = encode(linear, colored.dtype)
+        levels = _encode(fitted_linear(field.rows(top, band).reshape(3, -1)), colored.dtype)
+        for channel, plane in enumerate(levels):
+            colored[top:bottom, :, channel] = plane.reshape(band.shape)
 
     in_bands(*lightness_HW.shape, fill)
 
 
-def encode(linear: Float32, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
+def _encode(linear: Float32, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
     """sRGB integers of light intensities; changes its argument."""
     np.clip(linear, 0, 1, out=linear)
-    if dtype == np.uint8:
-        linear *= np.float32(65535)
-        linear += np.float32(0.5)
-        return np.take(_srgb_table(), linear.astype(np.uint16), mode="clip")
-    return np.rint(linear_to_srgb(linear) * np.float32(65535)).astype(np.uint16)
+    if dtype == np.uint16:
+        return np.rint(linear_to_srgb(linear) * np.float32(65535)).astype(np.uint16)
+    linear *= np.float32(65535)
+    linear += np.float32(0.5)
+    return np.take(_srgb_table(), linear.astype(np.uint16), mode="clip")
 
 
 @functools.cache

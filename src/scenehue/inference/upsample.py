@@ -22,6 +22,8 @@ VARIANCE = np.float32(16)
 TRUST = np.float32(0.6)
 """Share of a slope that is used; chosen on photographs, where fine detail follows the slope of its surroundings less."""
 BACK_PROJECTIONS = 2
+REDUCING_GAP = 3
+"""Planes are shrunk to this many times the wanted size by means of blocks, and from there by the kernel."""
 
 
 def resize(plane: Float32, height: int, width: int, kernel: Image.Resampling = Image.Resampling.BILINEAR) -> Float32:
@@ -38,8 +40,18 @@ def resize(plane: Float32, height: int, width: int, kernel: Image.Resampling = I
     """
     if plane.shape == (height, width):
         return plane
-    image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
-    return np.array(image.resize((width, height), kernel, reducing_gap=3.0))
+    box = (0.0, 0.0, float(plane.shape[1]), float(plane.shape[0]))
+    factor = int(min(plane.shape[0] / height, plane.shape[1] / width) / REDUCING_GAP)
+    if factor > 1:
+        plane, box = _block_means(plane, factor), (0.0, 0.0, plane.shape[1] / factor, plane.shape[0] / factor)
+    return np.array(Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize((width, height), kernel, box))
+
+
+def _block_means(plane: Float32, factor: int) -> Float32:
+    """Means of square blocks, a few rows of them at a time: Pillow copies what it is given."""
+    rows = factor * max(1, (1 << 18) // (factor * plane.shape[1]))
+    bands = [np.ascontiguousarray(plane[top : top + rows], np.float32) for top in range(0, len(plane), rows)]
+    return np.concatenate([np.asarray(Image.fromarray(band).reduce(factor)) for band in bands])
 
 
 def _cubic(planes: Float32, height: int, width: int) -> Float32:
@@ -53,10 +65,14 @@ def _area(planes: Float32, height: int, width: int) -> Float32:
 def _blur(planes: Float32, weight: float) -> Float32:
     """3x3 mean whose neighbours weigh `weight` for 1 of the middle, borders repeated."""
     for axis in (-2, -1):
-        padded = np.concatenate([planes.take([0], axis), planes, planes.take([-1], axis)], axis)
-        count = planes.shape[axis]
-        before, after = padded.take(range(count), axis), padded.take(range(2, count + 2), axis)
-        planes = (planes + np.float32(weight) * (before + after)) / np.float32(1 + 2 * weight)
+        rows = np.moveaxis(planes, axis, 0)
+        share = rows * np.float32(weight / (1 + 2 * weight))
+        blurred = rows * np.float32(1 / (1 + 2 * weight))
+        blurred[1:] += share[:-1]
+        blurred[:-1] += share[1:]
+        blurred[0] += share[0]
+        blurred[-1] += share[-1]
+        planes = np.moveaxis(blurred, 0, axis)
     return planes
 
 
@@ -113,23 +129,23 @@ class ChromaField:
         self.height, self.width = height, width
         self._lines = _cubic(np.concatenate([slopes, offsets]), lightness.shape[0], width)
 
-    def rows(self, top: int, lightness: Float32) -> tuple[Float32, Float32]:
-        """Chroma of some rows.
+    def rows(self, top: int, lightness: Float32) -> Float32:
+        """Some rows of the coloured photograph, not yet reduced into gamut.
 
         Args:
             top: Index of the first.
             lightness: (R, width), the photograph's L of those rows.
 
         Returns:
-            a and b, each (R, width), in Lab units.
+            (3, R, width): planes of L, a and b in Lab units.
         """
         first, weights = _row_weights(self._lines.shape[1], self.height, top, top + len(lightness))
-        slope_a, slope_b, offset_a, offset_b = (weights @ plane[first : first + weights.shape[1]] for plane in self._lines)
-        slope_a *= lightness
-        slope_b *= lightness
-        slope_a += offset_a
-        slope_b += offset_b
-        return slope_a, slope_b
+        lines = weights @ self._lines[:, first : first + weights.shape[1]]
+        lab = np.empty((3, *lightness.shape), np.float32)
+        lab[0] = lightness
+        np.multiply(lines[:2], lightness, out=lab[1:])
+        lab[1:] += lines[2:]
+        return lab
 
 
 @functools.lru_cache(maxsize=256)
@@ -162,7 +178,7 @@ def upsample_edge_aware(ab: Float32, lightness: Float32, guide: Float32) -> Floa
     Returns:
         (height, width, 2) in Lab units.
     """
-    return np.stack(ChromaField(ab, lightness, *guide.shape).rows(0, guide), axis=-1)
+    return np.moveaxis(ChromaField(ab, lightness, *guide.shape).rows(0, guide)[1:], 0, -1)
 
 
 def upsample_bilinear(ab: Float32, height: int, width: int) -> Float32:
