@@ -9,6 +9,11 @@ from scenehue.params import EvaluateParams
 _FROM_BINS = ("mode", "mean", "annealed", "vivid")
 
 
+def trained(head: str, card: ModelCard) -> bool:
+    """Whether a head (``reg``, ``soft`` or ``scene``) was trained, as far as the card knows."""
+    return bool(card.provenance.get("params", {}).get("losses", {}).get(head) != 0)
+
+
 def choose_decoders(wanted: EvaluateParams, card: ModelCard) -> tuple[list[Decoder], dict[str, str]]:
     """Leaves out the decoders of heads that were not trained, and a vivid one that was never tuned.
 
@@ -19,12 +24,11 @@ def choose_decoders(wanted: EvaluateParams, card: ModelCard) -> tuple[list[Decod
     Returns:
         The decoders in the wanted order, and for each one left out, the reason.
     """
-    losses = card.provenance.get("params", {}).get("losses", {})
     decoders: list[Decoder] = []
     missing: dict[str, str] = {}
     for name in dict.fromkeys(wanted.decoders):
         head = "soft" if name in _FROM_BINS else "reg"
-        if losses.get(head) == 0:
+        if not trained(head, card):
             missing[name] = f"the model was trained without the {head} loss"
         elif name == "vivid" and name not in card.decoders:
             missing[name] = "the model's card names no temperature and saturation for it"
