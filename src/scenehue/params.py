@@ -215,8 +215,6 @@ class MachineParams(Section):
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     workers: int | None = Field(None, ge=0)
     """Processes beside the main one; without a number, one less than there are cores."""
-    devices: int = Field(1, ge=1)
-    """Accelerators or processes for training."""
 
 
 class TrackingParams(Section):
@@ -271,5 +269,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         for problem in error.errors():
             key = ".".join(str(part) for part in problem["loc"]) or "the file"
             reason = "there is no such key" if problem["type"] == "extra_forbidden" else problem["msg"]
-            lines.append(f"  {key}: {reason} (given: {problem['input']!r})"[:300])
+            # What contradicts itself is a whole section, which may hold what must not be printed.
+            given = "" if problem["type"] == "value_error" else f" (given: {problem['input']!r})"[:200]
+            lines.append(f"  {key}: {reason}{given}")
         raise ParamsError(f"{path} cannot be used:\n" + "\n".join(lines)) from error

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scenehue.color.bins import NUM_BINS, ab_bins
 
-CELL = 2.0
+CELL = 1.0
 REACH = 130
 FAR = 1e6
 
@@ -61,7 +61,12 @@ def soft_encode(ab: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Te
     cell_2P = ((point_2P + REACH) / CELL).long().clamp(0, cells_a_side - 1)
     candidate_CP = table.T[:, cell_2P[0] * cells_a_side + cell_2P[1]]
     distance_CP = (centres[:, 0][candidate_CP] - point_2P[0]).square() + (centres[:, 1][candidate_CP] - point_2P[1]).square()
-    chosen_KP = distance_CP.sort(dim=0, stable=True).indices[:neighbours]
-    weight_KP = torch.softmax(distance_CP.gather(0, chosen_KP) / (-2 * sigma**2), dim=0)
+    # Each minimum is the first of its equals, so that ties go to the lower bin index.
+    nearest = []
+    for _ in range(neighbours):
+        nearest.append(distance_CP.min(dim=0, keepdim=True))
+        distance_CP.scatter_(0, nearest[-1].indices, torch.inf)
+    chosen_KP = torch.cat([step.indices for step in nearest])
+    weight_KP = torch.softmax(torch.cat([step.values for step in nearest]) / (-2 * sigma**2), dim=0)
     shape = (neighbours, ab.shape[0], *ab.shape[2:])
     return candidate_CP.gather(0, chosen_KP).view(shape).movedim(1, 0), weight_KP.view(shape).movedim(1, 0)

@@ -1,0 +1,116 @@
+"""Batches for training: photos from the shards as lightness and ab, with the soft label of their scene."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from scenehue.color.lab import rgb_to_lab
+from scenehue.data.augment import training_geometry, training_lightness, validation_geometry
+from scenehue.data.decode import decode_rgb
+from scenehue.data.shards import PhotoDataset
+from scenehue.errors import ArtifactError
+from scenehue.params import AugmentParams
+
+
+class Batch(NamedTuple):
+    """What the training step gets; one example has the same fields without N."""
+
+    lightness: Tensor
+    """(N, 1, H, W), L in 0..100: the input."""
+    ab: Tensor
+    """(N, 2, H, W), Lab units: the target."""
+    true_lightness: Tensor
+    """(N, 1, H, W): the photo's own lightness before augmentation; belongs to the target's colours."""
+    scene_classes: Tensor
+    """(N, 5), int64."""
+    scene_probabilities: Tensor
+    """(N, 5), summing to 1."""
+
+
+class SceneLabels:
+    """Soft scene labels by photo id.
+
+    Args:
+        path: The stage's ``scene_probs.parquet``.
+
+    Raises:
+        ArtifactError: The file cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            table = pq.read_table(path)
+        except OSError as error:
+            raise ArtifactError(f"{path} cannot be read; run the stage scene_probs first ({error})") from error
+        self.path = path
+        self._row = {id: row for row, id in enumerate(table["id"].to_pylist())}
+        self._classes = np.asarray(table["classes"].combine_chunks().flatten(), dtype=np.int64).reshape(-1, 5)
+        self._probabilities = np.asarray(table["probabilities"].combine_chunks().flatten(), np.float32).reshape(-1, 5)
+
+    def __getitem__(self, id: str) -> tuple[Tensor, Tensor]:
+        try:
+            row = self._row[id]
+        except KeyError as error:
+            raise ArtifactError(f"{self.path} has no photo {id}; run the stage scene_probs again") from error
+        return torch.from_numpy(self._classes[row]), torch.from_numpy(self._probabilities[row])
+
+
+class ColorDataset(Dataset[Batch]):
+    """Photos of one split, ready for the network.
+
+    Training photos are augmented; what happens to a photo depends on the seed, the epoch and its id alone, so neither the
+    number of workers nor a resume changes it.
+
+    Args:
+        photos: The photos.
+        scenes: Their soft labels.
+        size: Side of the square crops, in pixels.
+        augment: How to augment; without it, photos are cropped at the centre.
+        seed: Of the augmentation.
+    """
+
+    def __init__(
+        self, photos: PhotoDataset, scenes: SceneLabels, size: int, augment: AugmentParams | None = None, seed: int = 0
+    ) -> None:
+        self.photos, self.scenes, self.size, self.seed = photos, scenes, size, seed
+        self.geometry = training_geometry(augment, size) if augment else None
+        self.lightness = training_lightness(augment) if augment else None
+        self._ids = photos.ids
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tells all workers which epoch it is; also between epochs of workers that live on."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> Batch:
+        rgb = decode_rgb(self.photos.encoded(index), name=self._ids[index])
+        if self.geometry is None or self.lightness is None:
+            lab = torch.from_numpy(rgb_to_lab(validation_geometry(rgb, self.size)).transpose(2, 0, 1).copy())
+            return Batch(lab[:1], lab[1:], lab[:1], *self.scenes[self._ids[index]])
+        seed = zlib.crc32(f"{self.seed}/{int(self._epoch)}/{self._ids[index]}".encode())
+        self.geometry.set_random_seed(seed)
+        self.lightness.set_random_seed(seed)
+        lab = rgb_to_lab(self.geometry(image=rgb)["image"])
+        changed = self.lightness(image=np.clip(lab[..., :1] / 100, 0, 1))["image"].astype(np.float32) * 100
+        both = torch.from_numpy(
+            np.concatenate([changed.clip(0, 100), lab[..., 1:], lab[..., :1]], 2).transpose(2, 0, 1).copy()
+        )
+        return Batch(both[:1], both[1:3], both[3:], *self.scenes[self._ids[index]])
+
+
+def start_worker(worker: int) -> None:
+    """Set-up of a loader's worker process: one thread each, so that workers and the training do not fight for cores."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

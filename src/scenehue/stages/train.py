@@ -1,0 +1,107 @@
+"""Stage ``train``: from shards, scene labels and colour prior to a checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+from rich.console import Console
+
+from scenehue.data.files import replacing_folder
+from scenehue.data.loading import ColorDataset, SceneLabels
+from scenehue.data.shards import PhotoDataset
+from scenehue.errors import ArtifactError, ParamsError
+from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.network import ColorNet
+from scenehue.params import Params, TrainParams
+from scenehue.tracking.runs import dataset_record, params_record, start_run
+from scenehue.training.fit import Fitted, fit
+from scenehue.training.module import ColorModule
+from scenehue.training.resume import fingerprint
+
+INPUTS = ("dataset/manifest.parquet", "scene_probs/scene_probs.parquet", "color_prior/color_prior.npz")
+
+
+def run(params: Params, root: Path = Path(".")) -> None:
+    """Reads the artifacts of the stages before it; writes the model, metrics and curves to ``artifacts/train``.
+
+    Killed and started again with the same inputs, it goes on from its last validation.
+
+    Raises:
+        ArtifactError: An input is missing, or the training's loss is not finite.
+        ParamsError: `train.init_from` names a model of another architecture.
+    """
+    artifacts = root / "artifacts"
+    photos, validation = (PhotoDataset(artifacts / "dataset", split) for split in ("train", "val"))
+    scenes = SceneLabels(artifacts / "scene_probs/scene_probs.parquet")
+    if not len(photos):
+        raise ArtifactError("artifacts/dataset has no training photos; see its rejects.csv for why")
+    size, train = params.train.size, params.train
+    pl.seed_everything(train.seed, workers=True, verbose=False)
+    net = _start(train, root)
+    batches = max(1, len(photos) // train.batch_size)
+    module = ColorModule(
+        net, train, params.color_prior, *_prior(artifacts), steps_per_epoch=math.ceil(batches / train.accumulate)
+    )
+    inputs = fingerprint(
+        [params.train.model_dump_json(), params.dataset.model_dump_json()], [artifacts / name for name in INPUTS]
+    )
+    resume = root / "resume/train" / inputs
+    with start_run(params.tracking, root, "train", inputs=inputs, system_metrics=True) as sink:
+        sink.log_params(params_record(params))
+        sink.log_dataset(dataset_record(artifacts / "dataset"), "training")
+        fitted = fit(
+            module,
+            ColorDataset(photos, scenes, size, train.augment, train.seed),
+            ColorDataset(validation, scenes, size),
+            params.machine,
+            resume,
+            sink,
+        )
+        card = ModelCard(architecture=train.model, size=size, provenance={"inputs": inputs, "params": params.train.model_dump()})
+        with replacing_folder(artifacts / "train") as folder:
+            save_checkpoint(folder, fitted.net, card)
+            _write_numbers(folder, fitted)
+        sink.log_artifacts(artifacts / "train")
+    shutil.rmtree(resume)
+    Console().print(
+        "Best validation: " + ", ".join(f"{name} {value:.4g}" for name, value in fitted.best.items()), highlight=False
+    )
+
+
+def _start(params: TrainParams, root: Path) -> ColorNet:
+    if params.init_from is None:
+        return ColorNet(params.model)
+    folder = Path(__file__).parents[1] / "released" if params.init_from == "released" else root / params.init_from
+    net, card = load_checkpoint(folder)
+    for key, value in params.model.model_dump(exclude={"pretrained"}).items():
+        if (theirs := getattr(card.architecture, key)) != value:
+            raise ParamsError(
+                f"train.model.{key} is {value!r}, but the model that train.init_from names has {theirs!r}; "
+                "make them equal, or set train.init_from to null"
+            )
+    return net.train()
+
+
+def _prior(artifacts: Path) -> tuple[np.ndarray, np.ndarray]:
+    path = artifacts / "color_prior/color_prior.npz"
+    try:
+        with np.load(path) as prior:
+            return prior["bins"], prior["weights"]
+    except (OSError, KeyError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read; run the stage color_prior first ({error})") from error
+
+
+def _write_numbers(folder: Path, fitted: Fitted) -> None:
+    numbers = {name.replace("/", "_"): value for name, value in fitted.best.items()}
+    (folder / "metrics.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    with (folder / "curves.csv").open("w", newline="") as file:
+        names = list(dict.fromkeys(name for row in fitted.history for name in row))
+        writer = csv.DictWriter(file, [name.replace("/", "_") for name in names])
+        writer.writeheader()
+        writer.writerows({name.replace("/", "_"): value for name, value in row.items()} for row in fitted.history)

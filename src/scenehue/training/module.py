@@ -1,0 +1,127 @@
+"""The training step, the validation step and the optimiser, for Lightning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scenehue.color.decoding import decode
+from scenehue.color.encoding import soft_encode
+from scenehue.color.gamut import fit_gamut
+from scenehue.color.lab import lab_to_rgb, to_uint8
+from scenehue.data.loading import Batch
+from scenehue.models.network import ColorNet, Outputs
+from scenehue.params import ColorPriorParams, TrainParams
+from scenehue.training.losses import reg_loss, scene_loss, soft_loss
+from scenehue.training.schedule import rate_factor
+
+GREY_CHROMA = 5.0
+"""A crop without any ``|a|`` or ``|b|`` above this is left out of the soft loss (Zhang et al. 2016)."""
+
+
+class ColorModule(pl.LightningModule):
+    """Trains a `ColorNet`.
+
+    Args:
+        net: The network.
+        params: The stage's parameters.
+        encoding: How colours are encoded.
+        bins: (Q, 2) centres of the quantised colours.
+        bin_weights: (Q,) their weights in the soft loss.
+        steps_per_epoch: Optimiser steps of one epoch.
+    """
+
+    bins: Tensor
+    bin_weights: Tensor
+
+    def __init__(
+        self,
+        net: ColorNet,
+        params: TrainParams,
+        encoding: ColorPriorParams,
+        bins: npt.NDArray[np.float32],
+        bin_weights: npt.NDArray[np.float64],
+        steps_per_epoch: int,
+    ) -> None:
+        super().__init__()
+        self.net, self.params, self.encoding, self.steps_per_epoch = net, params, encoding, steps_per_epoch
+        self.register_buffer("bins", torch.from_numpy(bins.copy()), persistent=False)
+        self.register_buffer("bin_weights", torch.from_numpy(bin_weights).float(), persistent=False)
+
+    def losses(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """Each loss that has a weight, unweighted, and their weighted sum as ``loss``."""
+        weights = self.params.losses
+        losses: dict[str, Tensor] = {}
+        if weights.reg:
+            losses["reg"] = reg_loss(outputs.ab, F.adaptive_avg_pool2d(batch.ab, outputs.ab.shape[2:]))
+        if weights.soft:
+            target = F.adaptive_avg_pool2d(batch.ab, outputs.soft_logits.shape[2:])
+            index, weight = soft_encode(target, self.encoding.neighbours, self.encoding.sigma)
+            colorful = (batch.ab.abs().amax(dim=(1, 2, 3)) > GREY_CHROMA).float()
+            losses["soft"] = soft_loss(outputs.soft_logits, index, weight, self.bin_weights, colorful)
+        if weights.scene and outputs.scene_logits is not None:
+            losses["scene"] = scene_loss(outputs.scene_logits, batch.scene_classes, batch.scene_probabilities)
+        losses["loss"] = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
+        return losses
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        losses = self.losses(self.net(batch.lightness), batch)
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, prog_bar=True)
+        return losses["loss"]
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        outputs = self.net(batch.lightness)
+        size, options = len(batch.lightness), {"on_epoch": True, "sync_dist": True}
+        for name, value in self.losses(outputs, batch).items():
+            self.log(f"val/{name}", value, batch_size=size, **options)
+        truth = _rgb(batch, batch.ab)
+        for name, ab in (
+            ("grey", torch.zeros_like(batch.ab)),
+            ("reg", outputs.ab),
+            ("mean", decode(outputs.soft_logits, self.bins, "mean")),
+        ):
+            psnr = _psnr(truth, _rgb(batch, ab))
+            self.log(f"val/psnr_{name}", float(psnr.mean()), batch_size=size, prog_bar=name == "reg", **options)
+        if outputs.scene_logits is not None:
+            hit = (outputs.scene_logits.topk(5).indices == batch.scene_classes[:, :1]).any(1).float().mean()
+            self.log("val/scene_top5", hit, batch_size=size, **options)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        params = self.params
+        encoder_rate = params.learning_rate * (1 if params.model.encoder == "unet" else params.encoder_rate)
+        groups = []
+        for rate, module_names in ((encoder_rate, True), (params.learning_rate, False)):
+            chosen = [(n, p) for n, p in self.net.named_parameters() if n.startswith("encoder.") == module_names]
+            # Normalisation and biases are not decayed.
+            groups.append({"params": [p for _, p in chosen if p.ndim > 1], "lr": rate, "weight_decay": params.weight_decay})
+            groups.append({"params": [p for _, p in chosen if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]])
+        num_steps = params.epochs * self.steps_per_epoch
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_factor(params.schedule, step, self.steps_per_epoch, num_steps)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def use_channels_last(net: nn.Module) -> nn.Module:
+    """Puts channels innermost in memory, where convolutions are fastest on CPUs and tensor cores."""
+    return net.to(memory_format=torch.channels_last)
+
+
+def _rgb(batch: Batch, ab: Tensor) -> npt.NDArray[np.uint8]:
+    """(N, H, W, 3): the photos' own lightness with the given ab, brought to their size."""
+    ab = F.interpolate(ab.float(), size=batch.ab.shape[2:], mode="bilinear", align_corners=False)
+    lab = torch.cat([batch.true_lightness, ab], dim=1).permute(0, 2, 3, 1).cpu().numpy()
+    return to_uint8(lab_to_rgb(fit_gamut(lab)))
+
+
+def _psnr(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """(N,): in dB, over 8-bit RGB."""
+    squared = np.square(truth.astype(np.float64) - predicted).mean(axis=(1, 2, 3))
+    return np.asarray(10 * np.log10(255**2 / np.maximum(squared, 1e-10)))
