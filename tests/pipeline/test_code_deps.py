@@ -1,4 +1,4 @@
-"""dvc.yaml names the code of each stage by hand; these tests keep the lists complete, and no longer than they must be."""
+"""dvc.yaml names the code of each stage by hand; these tests keep the lists complete, and no longer than need be."""
 
 import ast
 from pathlib import Path
