@@ -8,7 +8,7 @@ import os
 import tarfile
 import time
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scenehue.data.files import replacing_file
 from scenehue.errors import ArtifactError
@@ -82,8 +82,8 @@ class BlobCache:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._known: dict[str, list[object]] = {}
-        self._seen: dict[str, list[object]] = {}
+        self._known: dict[str, list[Any]] = {}
+        self._seen: dict[str, list[Any]] = {}
         if path is not None:
             try:
                 known = json.loads(path.read_text(encoding="utf-8"))
@@ -99,17 +99,14 @@ class BlobCache:
             raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
         key, state = os.fspath(path.absolute()), [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         known = self._known.get(key)
-        if known and known[0] == state:
-            blobs = [Blob(*blob) for blob in known[1]]  # type: ignore[attr-defined]
-        else:
-            blobs = scan(path)
+        blobs = [Blob(*blob) for blob in known[1]] if known and known[0] == state else scan(path)
         if time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_SECONDS:
             self._seen[key] = [state, blobs]
         return blobs
 
     def save(self) -> None:
-        """Writes down what was seen since this was opened, beside what is still known of other files."""
+        """Writes down what was seen since this was opened, and forgets the rest."""
         if self._path is not None and self._seen:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with replacing_file(self._path) as partial:
-                partial.write_text(json.dumps(self._known | self._seen), encoding="utf-8")
+                partial.write_text(json.dumps(self._seen), encoding="utf-8")

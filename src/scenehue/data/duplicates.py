@@ -1,7 +1,7 @@
 """Photos that look the same: a perceptual hash, and a search for hashes that differ in a few bits.
 
-The hash is the well-known DCT one (``phash`` of the package imagehash, but for how a photo is scaled) in three lines of OpenCV:
-the package would bring PyWavelets and SciPy along for one function.
+The hash is the well-known DCT one (``phash`` of the package imagehash, but for how a photo is scaled). It is three
+lines; that package would bring PyWavelets along, and opencv-contrib's own stands in the way of OpenCV's headless build.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 BITS = 64
+_COSINES = np.cos(np.pi / 32 * np.outer(np.arange(8), np.arange(32) + 0.5)) / np.sqrt([[32.0]] + [[16.0]] * 7)
 
 
 def perceptual_hash(rgb: npt.NDArray[np.uint8]) -> int:
@@ -24,9 +25,9 @@ def perceptual_hash(rgb: npt.NDArray[np.uint8]) -> int:
     Returns:
         A bit for each of the 8x8 lowest DCT coefficients of the photo at 32x32 grey pixels: is it above their median?
     """
-    grey = cv2.cvtColor(cv2.resize(rgb, (32, 32), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    low = cv2.dct(grey.astype(np.float32))[:8, :8]
-    return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
+    grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
+    low = (_COSINES @ grey @ _COSINES.T).ravel()
+    return int.from_bytes(np.packbits(low > np.sort(low)[31]).tobytes(), "big")
 
 
 class NearDuplicates:

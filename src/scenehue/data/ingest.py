@@ -18,15 +18,16 @@ from rich.progress import track
 from scenehue.data.duplicates import NearDuplicates
 from scenehue.data.listing import Entry
 from scenehue.data.parallel import ordered_map
-from scenehue.data.prepare import Prepared, full_name, prepare, split_of
+from scenehue.data.prepare import Prepared, full_name, prepare_all, split_of
 from scenehue.data.shards import MANIFEST, ShardWriter
 from scenehue.data.sources import PhotoSource
-from scenehue.errors import ArtifactError, PhotoError
+from scenehue.errors import ArtifactError
 from scenehue.params import DatasetParams
 
 PRECEDENCE = ("test", "val", "train")
 _CHUNK_PHOTOS = 32
 _CHUNK_BYTES = 32 << 20
+_WORKER_BYTES = 16 << 20  # what is worth starting a process for
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def build_dataset(
     seen, kept = NearDuplicates(params.duplicate_bits), list[Entry]()
     with ExitStack() as stack:
         writers = {s: stack.enter_context(ShardWriter(folder, s, params.shard_megabytes << 20)) for s in PRECEDENCE}
-        results = ordered_map(partial(_prepare_chunk, list(sources), params), _chunks(unique), workers)
+        workers = min(workers, sum(entry.size for entry in unique) // _WORKER_BYTES)
+        results = ordered_map(partial(prepare_all, list(sources), params), _chunks(unique), workers)
         flat = (result for chunk in results for result in chunk)
         for entry, result in track(zip(unique, flat, strict=True), "Preparing photos", total=len(unique)):
             if isinstance(result, str):
@@ -77,7 +79,7 @@ def build_dataset(
                 seen.add(result.hash)
                 kept.append(entry)
                 id = entry.hash[:32]
-                shard, row = writers[splits[entry]].add(id, result.photo)
+                shard, row = writers[splits[entry]].add(id, result.photo, result.segmentation)
                 for name, value in _manifest_row(entry, splits[entry], result, shard, row).items():
                     manifest[name].append(value)
     _write_rejects(folder / "rejects.csv", rejects, params)
@@ -112,17 +114,6 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield chunk
 
 
-def _prepare_chunk(sources: list[PhotoSource], params: DatasetParams, chunk: list[Entry]) -> list[Prepared | str]:
-    """Each photo of the chunk, or the reason why it cannot be used."""
-    results = list[Prepared | str]()
-    for entry in chunk:
-        try:
-            results.append(prepare(sources[entry.source].read(entry), entry, params))
-        except PhotoError as error:
-            results.append(error.reason)
-    return results
-
-
 def _manifest_row(entry: Entry, split: str, photo: Prepared, shard: str, row: int) -> dict[str, Any]:
     return {
         "id": entry.hash[:32],
@@ -135,7 +126,7 @@ def _manifest_row(entry: Entry, split: str, photo: Prepared, shard: str, row: in
         "original_height": photo.original_height,
         "mean_chroma": photo.mean_chroma,
         "scene": entry.scene or None,
-        "has_segmentation": False,
+        "has_segmentation": photo.segmentation is not None,
         "shard": shard,
         "row": row,
     }
@@ -168,6 +159,6 @@ def _nothing_to_train(summary: Summary, rejects: dict[Entry, str], params: Datas
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejects.items())
     example = next((f"; {_name(entry, params)}: {reason}" for entry, reason in sorted(rejects.items())), "")
     return (
-        f"no photo is left for training ({others or 'none for the other splits either'}; "
-        f"rejected: {reasons or 'none'}{example}); add photos, or change dataset.sources, dataset.splits or the limits in dataset"
+        f"no photo is left for training ({others or 'none for the other splits either'}; rejected: {reasons or 'none'}"
+        f"{example}); add photos, or change dataset.sources, dataset.splits or the limits in dataset"
     )

@@ -22,8 +22,8 @@ class Labels:
 
     Args:
         path: CSV with the column ``file`` (path of a loose photo relative to the folder, or name inside a tar) and any
-            of ``tar`` (path of that tar; without it, a name counts for each tar), ``scene`` and ``split``. Other columns
-            are ignored.
+            of ``tar`` (path of that tar; without it, a name counts in each), ``scene`` and ``split``. Other columns are
+            ignored.
 
     Raises:
         ArtifactError: The file is missing, has no column ``file``, names an unknown split, or contradicts itself.

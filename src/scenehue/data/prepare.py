@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import PurePath
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -14,6 +15,7 @@ from scenehue.color.lab import rgb_to_lab
 from scenehue.data.decode import Pixels, decode_rgb, read_header
 from scenehue.data.duplicates import perceptual_hash
 from scenehue.data.listing import Entry
+from scenehue.data.sources import PhotoSource
 from scenehue.errors import ArtifactError, PhotoError
 from scenehue.params import DatasetParams, Source
 
@@ -30,6 +32,7 @@ class Prepared:
         original_height: Of the photo as it came, upright.
         mean_chroma: Mean over its pixels of the distance from grey, in ab units.
         hash: The perceptual hash.
+        segmentation: The segmentation map to store, of the stored photo's size.
     """
 
     photo: bytes
@@ -39,6 +42,7 @@ class Prepared:
     original_height: int
     mean_chroma: float
     hash: int
+    segmentation: bytes | None = None
 
 
 def full_name(source: Source, entry: Entry) -> str:
@@ -59,13 +63,14 @@ def split_of(entry: Entry, params: DatasetParams) -> str:
     return "val" if place >= 1 - params.splits.val else "train"
 
 
-def prepare(data: bytes, entry: Entry, params: DatasetParams) -> Prepared:
+def prepare(data: bytes, entry: Entry, params: DatasetParams, segmentation: bytes | None = None) -> Prepared:
     """Decodes and judges a photo.
 
     Args:
         data: Its file.
         entry: Its row in the listing.
         params: Section ``dataset``.
+        segmentation: Its segmentation map, if there is one.
 
     Returns:
         Test photos with their file untouched; others scaled down to the short side, as JPEG with full-size chroma.
@@ -88,16 +93,45 @@ def prepare(data: bytes, entry: Entry, params: DatasetParams) -> Prepared:
         stored, width, height = data, header.width, header.height
     else:
         stored, height, width = _jpeg(rgb, params.jpeg_quality), *rgb.shape[:2]
-    return Prepared(stored, width, height, header.width, header.height, mean_chroma, perceptual_hash(rgb))
+    if segmentation is not None:
+        segmentation = _scaled_map(segmentation, (header.width, header.height), (width, height), name)
+    original = header.width, header.height
+    return Prepared(stored, width, height, *original, mean_chroma, perceptual_hash(rgb), segmentation)
+
+
+def prepare_all(sources: list[PhotoSource], params: DatasetParams, entries: list[Entry]) -> list[Prepared | str]:
+    """Reads and prepares photos; in the place of each that cannot be used, the reason why."""
+    results = list[Prepared | str]()
+    for entry in entries:
+        try:
+            source = sources[entry.source]
+            results.append(prepare(source.read(entry), entry, params, source.segmentation(entry)))
+        except PhotoError as error:
+            results.append(error.reason)
+    return results
 
 
 def _mean_chroma(rgb: Pixels, min_chroma: float) -> float | None:
     """Mean distance from grey, or None if no pixel's ``|a|`` or ``|b|`` is above `min_chroma`."""
-    step = max(1, min(rgb.shape[:2]) // 64)
+    step = max(1, min(rgb.shape[:2]) // 40)
     some = rgb_to_lab(rgb[step // 2 :: step, step // 2 :: step])[..., 1:]
     if np.abs(some).max() <= min_chroma and np.abs(rgb_to_lab(rgb)[..., 1:]).max() <= min_chroma:
         return None
     return float(np.hypot(some[..., 0], some[..., 1]).mean())
+
+
+def _scaled_map(png: bytes, expected: tuple[int, int], size: tuple[int, int], name: str) -> bytes:
+    try:
+        classes = np.asarray(Image.open(io.BytesIO(png), formats=["PNG"]))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PhotoError(name, f"unreadable: its segmentation map: {error}") from error
+    if classes.shape != expected[::-1]:
+        raise PhotoError(name, f"unreadable: its segmentation map has the shape {classes.shape}, not {expected[::-1]}")
+    if size == expected:
+        return png
+    buffer = io.BytesIO()
+    Image.fromarray(cv2.resize(classes, size, interpolation=cv2.INTER_NEAREST_EXACT)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _jpeg(rgb: Pixels, quality: int) -> bytes:

@@ -1,6 +1,6 @@
 """Where photos come from: each kind of source lists its photos and hands out their bytes.
 
-A new kind (a bucket, a public data set) is a class with the two methods of `PhotoSource`, entered into `KINDS`, and its
+A new kind (a bucket, a public data set) is a class with the methods of `PhotoSource`, entered into `KINDS`, and its
 name in `scenehue.params.Source`. Nothing else needs to know it.
 """
 
@@ -41,6 +41,9 @@ class PhotoSource(Protocol):
         Raises:
             ArtifactError: The photo is gone.
         """
+
+    def segmentation(self, entry: Entry) -> bytes | None:
+        """The photo's segmentation map, if it has one: a PNG of the upright photo's size, a class number a pixel."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,10 @@ class FolderSource:
             raise ArtifactError(
                 f"{path} cannot be read any more: {error.strerror}; run the stage sources again"
             ) from error
+
+    def segmentation(self, entry: Entry) -> bytes | None:
+        """None: a folder has no segmentation maps."""
+        return None
 
     def _files(self) -> Iterator[str]:
         visited = set()
