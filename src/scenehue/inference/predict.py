@@ -6,7 +6,6 @@ memory than its pixels.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from scenehue.color.gamut import fitted_linear
-from scenehue.color.lab import lightness, linear_to_srgb
+from scenehue.color.lab import lightness
 from scenehue.inference.model import REG, ChromaModel, Decoder
+from scenehue.inference.spaces import SRGB, SRGB_GREY, Pixels, Space
 from scenehue.inference.upsample import ChromaField, resize
 
 Float32 = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 MAX_ASPECT = 4
 """Longer photographs are squeezed to this ratio of sides before the network sees them."""
@@ -88,32 +87,28 @@ def predict(
     return colored
 
 
-def photo_lightness(photo: npt.NDArray[np.generic]) -> Float32:
+def photo_lightness(photo: npt.NDArray[np.generic], space: Space | None = None) -> Float32:
     """L of a photograph.
 
     Args:
-        photo: (H, W, 3) sRGB or (H, W) sRGB grey: uint8 or uint16 over their whole range, or floats in 0..1.
+        photo: (H, W, 3) or grey (H, W): uint8 or uint16 over their whole range, or floats in 0..1, which are always sRGB.
+        space: What the numbers mean; sRGB when it is not said.
 
     Returns:
         (H, W), L in 0..100.
     """
-    height, width = photo.shape[:2]
-    planes = np.empty((height, width), np.float32)
-    if photo.ndim == 2 and photo.dtype in (np.uint8, np.uint16):
-        levels = np.arange(np.iinfo(photo.dtype).max + 1).astype(photo.dtype)
-        table = lightness(np.repeat(levels[:, None], 3, axis=1))
+    plane = np.empty(photo.shape[:2], np.float32)
+    space = space or (SRGB_GREY if photo.ndim == 2 else SRGB)
 
     def fill(top: int, bottom: int) -> None:
         band = photo[top:bottom]
-        if band.ndim == 3:
-            planes[top:bottom] = lightness(band)
-        elif band.dtype in (np.uint8, np.uint16):
-            np.take(table, band, out=planes[top:bottom], mode="clip")
+        if band.dtype in (np.uint8, np.uint16):
+            plane[top:bottom] = space.lightness(band)
         else:
-            planes[top:bottom] = lightness(np.repeat(band[..., None], 3, axis=-1))
+            plane[top:bottom] = lightness(band if band.ndim == 3 else np.repeat(band[..., None], 3, axis=-1))
 
-    in_bands(height, width, fill)
-    return planes
+    in_bands(*plane.shape, fill)
+    return plane
 
 
 def chroma_fields(
@@ -137,38 +132,23 @@ def chroma_fields(
     return [ChromaField(*pair, *plane.shape) for *pair, plane in zip(chroma, small, lightnesses, strict=True)]
 
 
-def join(field: ChromaField, lightness_HW: Float32, colored: Pixels) -> None:
+def join(field: ChromaField, lightness_HW: Float32, colored: Pixels, space: Space = SRGB) -> None:
     """Joins predicted chroma with the photograph's own lightness.
 
     Args:
         field: The chroma.
         lightness_HW: (H, W), L in 0..100.
-        colored: (H, W, 3), uint8 or uint16: filled with sRGB over the type's whole range.
+        colored: (H, W, 3), uint8 or uint16: filled with the result.
+        space: What the result's numbers mean.
     """
 
     def fill(top: int, bottom: int) -> None:
         band = lightness_HW[top:bottom]
-        levels = _encode(fitted_linear(field.rows(top, band).reshape(3, -1)), colored.dtype)
+        levels = space.encode(fitted_linear(field.rows(top, band).reshape(3, -1)), colored.dtype)
         for channel, plane in enumerate(levels):
             colored[top:bottom, :, channel] = plane.reshape(band.shape)
 
     in_bands(*lightness_HW.shape, fill)
-
-
-def _encode(linear: Float32, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
-    """sRGB integers of light intensities; changes its argument."""
-    np.clip(linear, 0, 1, out=linear)
-    if dtype == np.uint16:
-        return np.rint(linear_to_srgb(linear) * np.float32(65535)).astype(np.uint16)
-    linear *= np.float32(65535)
-    linear += np.float32(0.5)
-    return np.take(_srgb_table(), linear.astype(np.uint16), mode="clip")
-
-
-@functools.cache
-def _srgb_table() -> npt.NDArray[np.uint8]:
-    """8-bit sRGB over 65536 linear steps, the finest of which moves L by 0.014."""
-    return np.rint(linear_to_srgb(np.arange(65536, dtype=np.float32) / 65535) * 255).astype(np.uint8)
 
 
 def in_bands(height: int, width: int, task: Callable[[int, int], None]) -> None:
