@@ -40,9 +40,18 @@ def test_intervals_enclose_their_means(results):
     for decoder in (GREY, "reg", "mode"):
         assert intervals[decoder].keys() == means[decoder].keys()
         for metric, bounds in intervals[decoder].items():
+            assert bounds["mean"] == pytest.approx(means[decoder][metric], abs=1e-6)
             assert bounds["low"] <= means[decoder][metric] + 1e-6
             assert bounds["high"] >= means[decoder][metric] - 1e-6
     assert intervals["reg"]["psnr"]["low"] < intervals["reg"]["psnr"]["high"]
+
+
+def test_the_headline_is_a_part_of_the_means(results):
+    means, headline = results.means(), results.headline()
+    assert list(headline["reg"]) == ["psnr", "psnr_over_grey", "ssim", "relative_error_ab", "colorfulness"]
+    assert headline.keys() == means.keys()
+    assert all(means["reg"][metric] == value for metric, value in headline["reg"].items())
+    assert headline["truth"] == {"colorfulness": means["truth"]["colorfulness"]}
 
 
 def test_what_is_saved_loads_again_and_is_the_same_each_time(results, tmp_path):
@@ -56,7 +65,7 @@ def test_what_is_saved_loads_again_and_is_the_same_each_time(results, tmp_path):
     loaded = Results.load(folders[0])
     assert loaded.table.equals(results.table)
     assert loaded.about == results.about
-    assert json.loads((folders[0] / "metrics.json").read_text()) == loaded.means()
+    assert json.loads((folders[0] / "metrics.json").read_text()) == loaded.headline()
     assert json.loads((folders[0] / "intervals.json").read_text()) == loaded.intervals()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -10,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import torch
-from mlflow import MlflowClient
 from PIL import Image
 
 from scenehue.data.shards import MANIFEST, ShardWriter
@@ -24,7 +24,8 @@ from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoi
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams, Params
 from scenehue.stages import evaluate
-from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, start_run
+from scenehue.tracking.runs import checkpoint_digest
+from scenehue.tracking.sink import NullSink
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 NAMES = ["koala.jpg", "taj-mahal.jpg", "scarlet-macaw.jpg"]
@@ -181,18 +182,38 @@ def test_a_missing_input_is_named(root, stage):
         evaluate.run(params(), root)
 
 
-def test_the_results_join_the_run_of_the_training(root):
-    chosen = params(tracking={"uri": "sqlite:///mlflow.db"})
-    with start_run(chosen.tracking, root) as sink:
-        sink.set_tags({CHECKPOINT_TAG: checkpoint_digest(root / "artifacts" / "train")})
-    evaluate.run(chosen, root)
-    client = MlflowClient(f"sqlite:///{root}/mlflow.db")
-    (run,) = client.search_runs([client.get_experiment_by_name("scenehue").experiment_id])
-    assert run.info.run_id == sink.run_id
+class ListeningSink(NullSink):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, float] = {}
+        self.files: dict[str, list[str]] = {}
+        self.datasets: list[tuple[str, str]] = []
+
+    def log_metrics(self, metrics, step=0):
+        self.metrics |= metrics
+
+    def log_artifacts(self, *paths, folder=""):
+        assert all(path.is_file() for path in paths)
+        self.files[folder] = [path.name for path in paths]
+
+    def log_dataset(self, dataset, context):
+        self.datasets.append((dataset.name, context))
+
+
+def test_the_results_join_the_run_of_the_training(root, monkeypatch):
+    sink, asked = ListeningSink(), {}
+
+    @contextlib.contextmanager
+    def start_run(tracking, where, stage, **options):
+        asked.update(options, stage=stage, root=where)
+        yield sink
+
+    monkeypatch.setattr(evaluate, "start_run", start_run)
+    evaluate.run(params(), root)
+    assert asked == {"checkpoint": checkpoint_digest(root / "artifacts" / "train"), "stage": "evaluate", "root": root}
     metrics = json.loads((root / "artifacts" / "evaluate" / "metrics.json").read_text())
-    assert run.data.metrics["evaluate/vivid/psnr"] == metrics["vivid"]["psnr"]
-    assert {entry.path for entry in client.list_artifacts(run.info.run_id, "evaluate")} >= {
-        "evaluate/report.md",
-        "evaluate/contact_sheet.jpg",
-    }
-    assert run.inputs.dataset_inputs[0].dataset.name == "photographs"
+    assert sink.metrics["evaluate/vivid/psnr"] == metrics["vivid"]["psnr"]
+    assert sink.metrics["evaluate/photos"] == 3
+    assert {"report.md", "contact_sheet.jpg", "photos.parquet"} <= set(sink.files["evaluate"])
+    assert sink.datasets == [("photographs", "evaluation")]

@@ -100,7 +100,8 @@ def test_an_exception_ends_the_run_and_goes_on_its_way(tracking, runs, tmp_path,
             sink.log_metrics({"before": 1})
             raise error
 
-    pytest.raises(error, train)
+    with pytest.raises(error):
+        train()
     (run,) = runs()
     assert run.info.status == status
     assert run.data.metrics == {"before": 1}
@@ -113,7 +114,8 @@ def test_a_resumed_training_goes_on_with_its_run(tracking, runs, tmp_path):
             sink.log_metrics({"loss": 2}, 0)
             raise RuntimeError("killed")
 
-    pytest.raises(RuntimeError, train)
+    with pytest.raises(RuntimeError):
+        train()
     first = runs()[0].info.run_id
     with start_run(tracking, tmp_path, inputs="abc") as sink:
         sink.log_params({"epochs": 3, "machine": {"device": "cuda"}, "new": 1})
@@ -200,8 +202,8 @@ def test_a_server_that_is_down_is_one_warning(tmp_path, caplog):
     start = time.monotonic()
     with caplog.at_level(logging.WARNING):
         waited = record_a_training(f"http://127.0.0.1:{port}", tmp_path)
-    assert max(waited) < 1
-    assert time.monotonic() - start < 8
+    assert max(waited) < 4
+    assert time.monotonic() - start < 15
     warnings = [record for record in caplog.records if record.name == "scenehue.tracking"]
     assert len(warnings) == 1
     assert f"http://127.0.0.1:{port}" in warnings[0].getMessage()
@@ -209,9 +211,12 @@ def test_a_server_that_is_down_is_one_warning(tmp_path, caplog):
 
 
 def test_a_server_that_hangs_does_not_hold_the_training_up(tmp_path, caplog, silent_server, monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "4")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    start = time.monotonic()
     waited = record_a_training(silent_server, tmp_path)
-    assert max(waited) < 1
+    # The hanging request is waited for once, at the end, and not by the training.
+    assert max(waited) < 4 < time.monotonic() - start
     assert len([record for record in caplog.records if record.name == "scenehue.tracking"]) == 1
 
 

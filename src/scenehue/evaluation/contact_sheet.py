@@ -75,26 +75,20 @@ def draw_contact_sheet(
     Returns:
         An RGB picture.
     """
-    picks = choose(results, num_photos)
-    width = MARGIN + (2 + len(decoders)) * (TILE[0] + MARGIN)
-    row_height = 2 * LINE + TILE[1] + MARGIN
-    sheet = Image.new("RGB", (width, MARGIN + len(picks) * row_height), "white")
     names = results.of(GREY)["photo"].to_pylist()
     quality = {name: results.values(name, "psnr") for name in results.decoders}
-    for row, pick in enumerate(track(picks, description="contact sheet")):
-        truth = decode_rgb(photos.encoded(pick.photo))
-        top = MARGIN + row * row_height
-        _write(
-            sheet, (MARGIN, top), f"{pick.kind}: {PurePosixPath(names[pick.photo]).name}", width - 2 * MARGIN, bold=True
-        )
-        tiles = [("truth", truth)]
-        tiles += [
-            (f"{name}  {quality[name][pick.photo]:.1f} dB", p) for name, p in colored(model, truth, decoders, size)
-        ]
-        for column, (label, picture) in enumerate(tiles):
-            left = MARGIN + column * (TILE[0] + MARGIN)
-            _write(sheet, (left, top + LINE), label, TILE[0])
-            sheet.paste(_fit(picture), (left, top + 2 * LINE))
+    rows = []
+    for pick in track(choose(results, num_photos), description="contact sheet"):
+        truth = decode_rgb(photos.encoded(pick.photo), name=names[pick.photo])
+        tiles = [("truth", _fit(truth))]
+        for name, picture in colored(model, truth, decoders, size):
+            tiles.append((f"{name}  {quality[name][pick.photo]:.1f} dB", _fit(picture)))
+        rows.append(_row(f"{pick.kind}: {PurePosixPath(names[pick.photo]).name}", tiles))
+    sheet = Image.new("RGB", (rows[0].width, MARGIN + sum(row.height for row in rows)), "white")
+    top = MARGIN
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
     return sheet
 
 
@@ -107,6 +101,17 @@ def _fit(picture: UInt8) -> Image.Image:
     tile = Image.fromarray(picture)
     tile.thumbnail(TILE, Image.Resampling.LANCZOS)
     return tile
+
+
+def _row(title: str, tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    width = MARGIN + len(tiles) * (TILE[0] + MARGIN)
+    row = Image.new("RGB", (width, 2 * LINE + tiles[0][1].height + MARGIN), "white")
+    _write(row, (MARGIN, 0), title, width - 2 * MARGIN, bold=True)
+    for column, (label, tile) in enumerate(tiles):
+        left = MARGIN + column * (TILE[0] + MARGIN)
+        _write(row, (left, LINE), label, TILE[0])
+        row.paste(tile, (left, 2 * LINE))
+    return row
 
 
 def _write(sheet: Image.Image, position: tuple[int, int], text: str, width: int, bold: bool = False) -> None:

@@ -12,7 +12,7 @@ COLUMNS = {
     "psnr_over_grey": ("above grey, dB", 2),
     "ssim": ("SSIM", 3),
     "mse_ab": ("MSE of ab", 1),
-    "mse_ab_unit": ("MSE of ab / 110", 4),
+    "mse_ab_unit": ("MSE of ab / 110²", 4),
     "relative_error_ab": ("relative error", 3),
     "colorfulness": ("colourfulness", 1),
     "delta_colorfulness": ("Δ colourfulness", 1),
@@ -136,7 +136,7 @@ def _definitions(results: Results) -> str:
             f"- SSIM: on 8-bit sRGB, mean of the channels; Gaussian window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels, "
             f"sigma {SSIM_SIGMA:g}.",
             "- MSE of ab: mean squared difference over pixels and both channels, in CIE Lab units (D65).",
-            f"- MSE of ab / {AB_UNIT:g}: the same with ab divided by {AB_UNIT:g}.",
+            f"- MSE of ab / 110²: the same with ab divided by {AB_UNIT:g}, as the paper scales it.",
             "- relative error: ||difference|| / ||truth|| over the ab of a photograph; 1 for grey.",
             "- colourfulness: Hasler and Suesstrunk 2003 (M3), signed opponents. Δ: mean of the results less mean of "
             "the photographs; negative is duller than the truth.",

@@ -21,6 +21,8 @@ from scenehue.evaluation.metrics import PHOTO_METRICS
 
 GREY = "grey"
 """The baseline's name among the decoders: the photograph's own lightness without any chroma."""
+HEADLINE = ("psnr", "psnr_over_grey", "ssim", "relative_error_ab", "colorfulness", "lpips")
+"""The metrics in ``metrics.json``, few enough to compare experiments side by side; ``intervals.json`` has all."""
 _ABOUT = b"scenehue.evaluation"
 
 
@@ -98,7 +100,7 @@ class Results:
         return found
 
     def means(self) -> dict[str, Any]:
-        """The content of ``metrics.json``: ``{decoder: {metric: mean}}`` beside ``truth``, ``scene`` and ``photos``."""
+        """Every mean as ``{decoder: {metric: mean}}``, beside ``truth``, ``scene`` and the number of ``photos``."""
         truth = {name: self.values(GREY, f"truth_{name}").mean() for name in ("colorfulness", "colorfulness_ddcolor")}
         tree = self._by_decoder(lambda decoder, metric: self.values(decoder, metric).mean())
         for decoder in self.decoders[1:]:
@@ -107,15 +109,22 @@ class Results:
         rounded: dict[str, Any] = _rounded({"truth": truth, **tree, **({"scene": scenes} if scenes else {})})
         return {"photos": len(self.ids), **rounded}
 
+    def headline(self) -> dict[str, Any]:
+        """The content of ``metrics.json``: the means of `HEADLINE`."""
+        means = self.means()
+        for decoder in ("truth", *self.decoders):
+            means[decoder] = {metric: means[decoder][metric] for metric in HEADLINE if metric in means[decoder]}
+        return means
+
     def intervals(self) -> dict[str, Any]:
-        """The content of ``intervals.json``: ``{decoder: {metric: {"low", "high"}}}`` and the same for ``scene``."""
+        """The content of ``intervals.json``: ``{decoder: {metric: {"mean", "low", "high"}}}``, and so for ``scene``."""
         tree = self._by_decoder(self.interval)
         for decoder in self.decoders[1:]:
             tree[decoder]["psnr_over_grey"] = self.over_grey(decoder)
         if scenes := self.scenes():
             tree["scene"] = scenes
         bounds = {
-            group: {metric: {"low": interval.low, "high": interval.high} for metric, interval in members.items()}
+            group: {metric: interval._asdict() for metric, interval in members.items()}
             for group, members in tree.items()
         }
         return {"confidence": CONFIDENCE, "resamples": self.about["resamples"], **_rounded(bounds)}
@@ -134,7 +143,7 @@ class Results:
         ranks = pa.array(range(1, len(self.ids) + 1))
         curves = {decoder: np.sort(self.values(decoder, "psnr")).round(4) for decoder in self.decoders}
         pa.csv.write_csv(pa.table({"rank": ranks, **curves}), folder / "psnr.csv")
-        (folder / "metrics.json").write_text(json.dumps(self.means(), indent=2) + "\n", encoding="utf-8")
+        (folder / "metrics.json").write_text(json.dumps(self.headline(), indent=2) + "\n", encoding="utf-8")
         (folder / "intervals.json").write_text(json.dumps(self.intervals(), indent=2) + "\n", encoding="utf-8")
 
     @classmethod

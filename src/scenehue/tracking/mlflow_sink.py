@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scenehue.tracking.sink import DatasetRecord, Status
-from scenehue.tracking.store import artifact_location, flatten, without_secrets
+from scenehue.tracking.store import SQLITE, artifact_location, flatten, without_secrets
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -104,8 +104,12 @@ class MlflowSink:
         entries = [RunTag(name, value) for name, value in tags.items()]
         self._send(lambda: self._write(tags=entries))
 
-    def close(self, status: Status = "FINISHED", patience: float = 30) -> None:
-        """Ends the run, waiting at most `patience` seconds for what is still to be sent."""
+    def close(self, status: Status = "FINISHED") -> None:
+        """Ends the run, waiting for what is still to be sent: half a minute for a server, longer for a local file.
+
+        A new SQLite store alone takes MLflow several seconds of computing.
+        """
+        patience = 300 if self.uri.startswith(SQLITE) else 30
         try:
             self._send(lambda: self._end(status)).result(timeout=patience)
         except TimeoutError:
