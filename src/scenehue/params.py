@@ -1,7 +1,7 @@
 """``params.yaml`` as typed, frozen, validated data: the only configuration.
 
-Each section carries the name of the stage that reads it, so that DVC reruns just that stage. ``machine`` and ``tracking``
-belong to no stage: they say where and how to compute, never what.
+Each section carries the name of the stage that reads it, so that DVC reruns just that stage. ``machine`` and
+``tracking`` belong to no stage: they say where and how to compute, never what.
 
 Example:
     >>> Params.model_validate({"train": {"epochs": 3}}).train.epochs
@@ -221,13 +221,14 @@ class TrackingParams(Section):
     """Where training and evaluation are recorded."""
 
     uri: str | None = "sqlite:///mlflow.db"
-    """MLflow's tracking address; null switches it off. Names and passwords belong into MLFLOW_TRACKING_USERNAME/_PASSWORD."""
+    """MLflow's tracking address; null switches it off. User name and password go into MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD."""
     experiment: str = "scenehue"
 
     @model_validator(mode="after")
     def _no_secret_in_the_address(self) -> TrackingParams:
         if self.uri and "@" in self.uri:
-            raise ValueError("`uri` must hold no user name or password; set MLFLOW_TRACKING_USERNAME and _PASSWORD instead")
+            raise ValueError("`uri` may hold no user or password; set MLFLOW_TRACKING_USERNAME and _PASSWORD instead")
         return self
 
 
@@ -259,7 +260,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ParamsError(f"{path} is missing; run the command in the repository's root, where params.yaml is") from error
+        raise ParamsError(f"{path} is missing; run the command in the repository's root, where it is") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from error
     try:

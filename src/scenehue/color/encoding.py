@@ -1,6 +1,7 @@
 """Soft encoding: each pixel's colour as weights over its nearest bins.
 
-Shapes: N photos, K neighbours, H height, W width, Q bins; C candidates, P pixels of all photos.
+Shapes: N photos, K neighbours, H height, W width, Q bins; C candidates, X cells of the grid,
+P pixels of all photos.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from torch import Tensor
 from scenehue.color.bins import NUM_BINS, ab_bins
 
 CELL = 1.0
+"""Side of a cell of the look-up grid, in ab units."""
 REACH = 130
-FAR = 1e6
+"""The grid covers -130..130 on both axes; no colour of sRGB lies further out."""
+FEW = 7
+"""Most cells have at most this many candidates; only the pixels of the others are searched among more."""
 
 
 @functools.cache
@@ -22,7 +26,7 @@ def _candidates(neighbours: int) -> tuple[Tensor, Tensor]:
     """The bins that can be among the nearest, for every cell of a fine grid over the ab plane.
 
     Returns:
-        (cells, C) bin indices in ascending order, padded with Q; (Q + 1, 2) bin centres, the padding's far away.
+        (C, cells) bin indices in ascending order, padded with Q; (Q + 1, 2) bin centres, the padding's far away.
     """
     bins = torch.from_numpy(ab_bins().copy()).double()
     axis = torch.arange(-REACH, REACH, CELL, dtype=torch.float64) + CELL / 2
@@ -33,7 +37,8 @@ def _candidates(neighbours: int) -> tuple[Tensor, Tensor]:
     nearest = (offset - CELL / 2).clamp(min=0).square().sum(-1)
     possible = nearest <= farthest.kthvalue(neighbours, dim=1, keepdim=True).values
     index = torch.where(possible, torch.arange(NUM_BINS), NUM_BINS).sort(dim=1).values
-    return index[:, : int(possible.sum(1).max())].clone(), torch.cat([bins, torch.full((1, 2), FAR)]).float()
+    far_away = torch.full((1, 2), torch.inf)
+    return index[:, : int(possible.sum(1).max())].T.contiguous(), torch.cat([bins, far_away]).float()
 
 
 def soft_encode(ab: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Tensor, Tensor]:
@@ -55,18 +60,30 @@ def soft_encode(ab: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Te
         >>> ab_bins()[index[0, 0, 0, 0]].tolist(), round(weight[0, 0, 0, 0].item(), 3)
         ([0.0, 0.0], 0.649)
     """
-    table, centres = (part.to(ab.device) for part in _candidates(neighbours))
+    table_CX, centres = (part.to(ab.device) for part in _candidates(neighbours))
     cells_a_side = round(2 * REACH / CELL)
     point_2P = ab.float().movedim(1, 0).flatten(1)
     cell_2P = ((point_2P + REACH) / CELL).long().clamp(0, cells_a_side - 1)
-    candidate_CP = table.T[:, cell_2P[0] * cells_a_side + cell_2P[1]]
-    distance_CP = (centres[:, 0][candidate_CP] - point_2P[0]).square() + (centres[:, 1][candidate_CP] - point_2P[1]).square()
-    # Each minimum is the first of its equals, so that ties go to the lower bin index.
-    nearest = []
-    for _ in range(neighbours):
-        nearest.append(distance_CP.min(dim=0, keepdim=True))
-        distance_CP.scatter_(0, nearest[-1].indices, torch.inf)
-    chosen_KP = torch.cat([step.indices for step in nearest])
-    weight_KP = torch.softmax(torch.cat([step.values for step in nearest]) / (-2 * sigma**2), dim=0)
+    cell_P = cell_2P[0] * cells_a_side + cell_2P[1]
+    few = max(FEW, neighbours)
+    index_KP, distance_KP = _nearest(point_2P, table_CX[:few, cell_P], centres, neighbours)
+    if few < len(table_CX):
+        more = (table_CX[few, cell_P] < NUM_BINS).nonzero()[:, 0]
+        found = _nearest(point_2P[:, more], table_CX[:, cell_P[more]], centres, neighbours)
+        index_KP[:, more], distance_KP[:, more] = found
+    weight_KP = torch.softmax(distance_KP / (-2 * sigma**2), dim=0)
     shape = (neighbours, ab.shape[0], *ab.shape[2:])
-    return candidate_CP.gather(0, chosen_KP).view(shape).movedim(1, 0), weight_KP.view(shape).movedim(1, 0)
+    return index_KP.view(shape).movedim(1, 0), weight_KP.view(shape).movedim(1, 0)
+
+
+def _nearest(point_2P: Tensor, candidate_CP: Tensor, centres: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
+    """The nearest among each point's candidates, and their squared distances; (K, P) both."""
+    offset_a, offset_b = (centres[:, axis][candidate_CP].sub_(point_2P[axis]) for axis in (0, 1))
+    distance_CP = offset_a.square_().add_(offset_b.square_())
+    # Each minimum is the first of its equals, so that ties go to the lower bin index.
+    steps = []
+    for _ in range(neighbours):
+        steps.append(distance_CP.min(dim=0, keepdim=True))
+        distance_CP.scatter_(0, steps[-1].indices, torch.inf)
+    chosen_KP, distance_KP = (torch.cat([getattr(step, part) for step in steps]) for part in ("indices", "values"))
+    return candidate_CP.gather(0, chosen_KP), distance_KP

@@ -15,8 +15,8 @@ Float64 = npt.NDArray[np.float64]
 def soft_histogram(index: Tensor, weight: Tensor) -> Float64:
     """The summed soft encoding of many pixels.
 
-    Divided by its sum over all training photographs it is the prior: the encoding's Gaussian lies in the ab plane, so no
-    further smoothing is due. (Smoothing along the bins' 1-D order, as some do, mixes colours that are no neighbours.)
+    Its mean over all training photographs is the prior: the encoding's Gaussian lies in the ab plane, so no further
+    smoothing is due. (Smoothing along the bins' 1-D order, as some do, mixes colours that are no neighbours.)
 
     Args:
         index: (N, K, H, W) bin indices, as `soft_encode` gives them.
@@ -31,7 +31,7 @@ def soft_histogram(index: Tensor, weight: Tensor) -> Float64:
 def rebalancing_weights(prior: Float64, uniform_share: float = 0.5) -> Float64:
     """Weights of the colours: the rarer, the larger (equation 4).
 
-    ``w`` is proportional to ``1 / ((1 - lambda) p + lambda / Q)`` and scaled so that its expectation under the prior is 1.
+    ``w`` is proportional to ``1 / ((1 - lambda) p + lambda / Q)``, scaled so that its expectation under the prior is 1.
 
     Args:
         prior: (Q,) probabilities, summing to 1.

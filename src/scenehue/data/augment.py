@@ -1,4 +1,7 @@
-"""Changes that make more of each training photo: geometry and lightness, never hue or saturation, which are the target."""
+"""Changes that make more of each training photo: geometry and lightness.
+
+Hue and saturation are what is learnt, so they never change.
+"""
 
 from __future__ import annotations
 

@@ -53,22 +53,23 @@ class SceneLabels:
             raise ArtifactError(f"{path} cannot be read; run the stage scene_probs first ({error})") from error
         self.path = path
         self._row = {id: row for row, id in enumerate(table["id"].to_pylist())}
-        self._classes = np.asarray(table["classes"].combine_chunks().flatten(), dtype=np.int64).reshape(-1, 5)
-        self._probabilities = np.asarray(table["probabilities"].combine_chunks().flatten(), np.float32).reshape(-1, 5)
+        classes, probabilities = (table[name].combine_chunks().flatten() for name in ("classes", "probabilities"))
+        self._classes = torch.tensor(classes.to_numpy(), dtype=torch.int64).view(-1, 5)
+        self._probabilities = torch.tensor(probabilities.to_numpy()).view(-1, 5)
 
     def __getitem__(self, id: str) -> tuple[Tensor, Tensor]:
         try:
             row = self._row[id]
         except KeyError as error:
             raise ArtifactError(f"{self.path} has no photo {id}; run the stage scene_probs again") from error
-        return torch.from_numpy(self._classes[row]), torch.from_numpy(self._probabilities[row])
+        return self._classes[row], self._probabilities[row]
 
 
 class ColorDataset(Dataset[Batch]):
     """Photos of one split, ready for the network.
 
-    Training photos are augmented; what happens to a photo depends on the seed, the epoch and its id alone, so neither the
-    number of workers nor a resume changes it.
+    Training photos are augmented; what happens to a photo depends on the seed, the epoch and its id alone, so neither
+    the number of workers nor a resume changes it.
 
     Args:
         photos: The photos.

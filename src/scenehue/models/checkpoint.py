@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -55,11 +56,11 @@ def save_checkpoint(folder: str | Path, net: ColorNet, card: ModelCard, dtype: t
         for key, value in net.state_dict().items()
     }
     for name, write in (
-        (WEIGHTS, lambda path: save_file(state, path)),
+        (WEIGHTS, functools.partial(save_file, state)),
         (CARD, lambda path: path.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")),
     ):
         aside = folder / f".{name}.{os.getpid()}"
-        write(aside)
+        write(aside)  # type: ignore[no-untyped-call]
         os.replace(aside, folder / name)
 
 
@@ -74,16 +75,18 @@ def load_checkpoint(folder: str | Path) -> tuple[ColorNet, ModelCard]:
         card = ModelCard.model_validate_json((folder / CARD).read_bytes())
         state = load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
-        raise ArtifactError(f"{error.filename or folder / WEIGHTS} is missing; is {folder} the folder of a model?") from error
+        raise ArtifactError(
+            f"{error.filename or folder / WEIGHTS} is missing; is {folder} the folder of a model?"
+        ) from error
     except ValidationError as error:
         raise ArtifactError(f"{folder / CARD} is not the card of a model: {error}") from error
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{folder / WEIGHTS} cannot be read: {error}") from error
     net = ColorNet(card.architecture.model_copy(update={"pretrained": False}))
     try:
-        net.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+        net.load_state_dict(
+            {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+        )
     except RuntimeError as error:
         raise ArtifactError(f"{folder / WEIGHTS} does not fit the architecture in {folder / CARD}: {error}") from error
     return net.eval(), card
-
-

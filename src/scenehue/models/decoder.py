@@ -62,7 +62,7 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, bottleneck: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
-        """Gives the map after each step; ``skips`` come deepest first, and ones that no block asks for are left over."""
+        """Gives the map after each step; ``skips`` come deepest first, those that no block asks for are left over."""
         maps = [bottleneck]
         for block, skip in zip(self.blocks, skips, strict=False):
             maps.append(block(maps[-1], skip))

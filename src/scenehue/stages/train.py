@@ -16,6 +16,8 @@ from scenehue.data.files import replacing_folder
 from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
+from scenehue.evaluation.vivid import tune_vivid
+from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import Params, TrainParams
@@ -63,7 +65,7 @@ def run(params: Params, root: Path = Path(".")) -> None:
             resume,
             sink,
         )
-        card = ModelCard(architecture=train.model, size=size, provenance={"inputs": inputs, "params": params.train.model_dump()})
+        card = _describe(fitted.net, params, inputs, validation)
         with replacing_folder(artifacts / "train") as folder:
             save_checkpoint(folder, fitted.net, card)
             _write_numbers(folder, fitted)
@@ -86,6 +88,19 @@ def _start(params: TrainParams, root: Path) -> ColorNet:
                 "make them equal, or set train.init_from to null"
             )
     return net.train()
+
+
+def _describe(net: ColorNet, params: Params, inputs: str, validation: PhotoDataset) -> ModelCard:
+    card = ModelCard(
+        architecture=params.train.model,
+        size=params.train.size,
+        provenance={"inputs": inputs, "params": params.train.model_dump(mode="json")},
+    )
+    vivid = tune_vivid(TorchModel(net, card), validation) if params.train.losses.soft else None
+    if vivid is None:
+        return card
+    settings = {"temperature": vivid.temperature, "saturation": vivid.saturation}
+    return card.model_copy(update={"decoders": {"vivid": settings}})
 
 
 def _prior(artifacts: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
-from scenehue.data.parallel import default_workers
 from scenehue.data.loading import Batch, ColorDataset, start_worker
+from scenehue.data.parallel import default_workers
 from scenehue.errors import ArtifactError
 from scenehue.models.network import ColorNet
 from scenehue.params import MachineParams, TrainParams
@@ -55,12 +55,15 @@ class _Epochs(Callback):
 
 
 def loader(dataset: ColorDataset, params: TrainParams, machine: MachineParams, training: bool) -> DataLoader[Batch]:
-    """Batches of a data set, shuffled and complete ones only in training."""
+    """Batches of a data set; in training complete ones, in an order that follows from the seed and the epoch alone."""
     workers = default_workers(machine.workers)
+    shuffled: DistributedSampler[Batch] | None = (
+        DistributedSampler(dataset, num_replicas=1, rank=0, seed=params.seed) if training else None
+    )
     return DataLoader(
         dataset,
         batch_size=min(params.batch_size, len(dataset)),
-        shuffle=training,
+        sampler=shuffled,
         drop_last=training,
         num_workers=workers,
         persistent_workers=training and workers > 0,
@@ -115,7 +118,7 @@ def fit(
         keep_depthwise_in_float32(module.net)
     batches = loader(train, params, machine, training=True)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers.*|.*Checkpoint directory.*|.*number of training batches.*")
+        warnings.filterwarnings("ignore", "(?s).*(many workers|Checkpoint directory|treespec|is_leaf).*")
         logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
         trainer = pl.Trainer(
             accelerator=accelerator,
@@ -146,7 +149,7 @@ def fit(
     rows = history.rows
     chosen = max(rows, key=lambda row: row[monitor]) if monitor else rows[-1]
     if not all(math.isfinite(value) for value in chosen.values()):
-        raise ArtifactError("the training's loss is not finite; lower train.learning_rate, or set train.precision to 32")
+        raise ArtifactError("the loss is not finite; lower train.learning_rate, or set train.precision to 32")
     return Fitted(module.net, rows, chosen)
 
 

@@ -38,7 +38,7 @@ def scene_loss(logits: Tensor, classes: Tensor, probabilities: Tensor) -> Tensor
 class _SparseCrossEntropy(torch.autograd.Function):
     """Weighted cross-entropy per row with a target of a few bins.
 
-    The gradient is ``w (softmax - y)``: one buffer the size of the logits, from which the target is subtracted in place.
+    The gradient is ``w (softmax - y)``: one buffer as large as the logits, the target subtracted from it in place.
     """
 
     @staticmethod
@@ -48,7 +48,7 @@ class _SparseCrossEntropy(torch.autograd.Function):
         return torch.dot(weight_P, logsumexp_P - (logits_PQ.gather(1, index_PK) * target_PK).sum(1))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         logits_PQ, index_PK, target_PK, weight_P, logsumexp_P = ctx.saved_tensors
         scale_P1 = (weight_P * gradient)[:, None]
         result = torch.sub(logits_PQ, logsumexp_P[:, None]).exp_().mul_(scale_P1)
@@ -72,7 +72,7 @@ def soft_loss(logits: Tensor, index: Tensor, target: Tensor, bin_weights: Tensor
     if mask is not None:
         weight_N1hw = weight_N1hw * mask[:, None, None, None]
     rows = logits.movedim(1, -1).reshape(-1, num_bins).float()
-    total: Tensor = _SparseCrossEntropy.apply(
+    total: Tensor = _SparseCrossEntropy.apply(  # type: ignore[no-untyped-call]
         rows,
         index.movedim(1, -1).reshape(-1, neighbours),
         target.movedim(1, -1).reshape(-1, neighbours),

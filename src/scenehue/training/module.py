@@ -59,9 +59,9 @@ class ColorModule(pl.LightningModule):
         weights = self.params.losses
         losses: dict[str, Tensor] = {}
         if weights.reg:
-            losses["reg"] = reg_loss(outputs.ab, F.adaptive_avg_pool2d(batch.ab, outputs.ab.shape[2:]))
+            losses["reg"] = reg_loss(outputs.ab, _pooled(batch.ab, outputs.ab))
         if weights.soft:
-            target = F.adaptive_avg_pool2d(batch.ab, outputs.soft_logits.shape[2:])
+            target = _pooled(batch.ab, outputs.soft_logits)
             index, weight = soft_encode(target, self.encoding.neighbours, self.encoding.sigma)
             colorful = (batch.ab.abs().amax(dim=(1, 2, 3)) > GREY_CHROMA).float()
             losses["soft"] = soft_loss(outputs.soft_logits, index, weight, self.bin_weights, colorful)
@@ -77,9 +77,9 @@ class ColorModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         outputs = self.net(batch.lightness)
-        size, options = len(batch.lightness), {"on_epoch": True, "sync_dist": True}
+        options: dict[str, Any] = {"on_epoch": True, "sync_dist": True, "batch_size": len(batch.lightness)}
         for name, value in self.losses(outputs, batch).items():
-            self.log(f"val/{name}", value, batch_size=size, **options)
+            self.log(f"val/{name}", value, **options)
         truth = _rgb(batch, batch.ab)
         for name, ab in (
             ("grey", torch.zeros_like(batch.ab)),
@@ -87,21 +87,22 @@ class ColorModule(pl.LightningModule):
             ("mean", decode(outputs.soft_logits, self.bins, "mean")),
         ):
             psnr = _psnr(truth, _rgb(batch, ab))
-            self.log(f"val/psnr_{name}", float(psnr.mean()), batch_size=size, prog_bar=name == "reg", **options)
+            self.log(f"val/psnr_{name}", float(psnr.mean()), prog_bar=name == "reg", **options)
         if outputs.scene_logits is not None:
             hit = (outputs.scene_logits.topk(5).indices == batch.scene_classes[:, :1]).any(1).float().mean()
-            self.log("val/scene_top5", hit, batch_size=size, **options)
+            self.log("val/scene_top5", hit, **options)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         params = self.params
         encoder_rate = params.learning_rate * (1 if params.model.encoder == "unet" else params.encoder_rate)
         groups = []
-        for rate, module_names in ((encoder_rate, True), (params.learning_rate, False)):
-            chosen = [(n, p) for n, p in self.net.named_parameters() if n.startswith("encoder.") == module_names]
+        for rate, in_encoder in ((encoder_rate, True), (params.learning_rate, False)):
+            chosen = [p for name, p in self.net.named_parameters() if name.startswith("encoder.") == in_encoder]
             # Normalisation and biases are not decayed.
-            groups.append({"params": [p for _, p in chosen if p.ndim > 1], "lr": rate, "weight_decay": params.weight_decay})
-            groups.append({"params": [p for _, p in chosen if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
-        optimizer = torch.optim.AdamW([group for group in groups if group["params"]])
+            weights, others = [p for p in chosen if p.ndim > 1], [p for p in chosen if p.ndim <= 1]
+            groups.append({"params": weights, "lr": rate, "weight_decay": params.weight_decay})
+            groups.append({"params": others, "lr": rate, "weight_decay": 0.0})
+        optimizer = torch.optim.AdamW(groups)
         num_steps = params.epochs * self.steps_per_epoch
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: rate_factor(params.schedule, step, self.steps_per_epoch, num_steps)
@@ -111,7 +112,12 @@ class ColorModule(pl.LightningModule):
 
 def use_channels_last(net: nn.Module) -> nn.Module:
     """Puts channels innermost in memory, where convolutions are fastest on CPUs and tensor cores."""
-    return net.to(memory_format=torch.channels_last)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _pooled(ab: Tensor, like: Tensor) -> Tensor:
+    """The mean colour of the pixels that each of the network's stands for."""
+    return F.adaptive_avg_pool2d(ab, (like.shape[2], like.shape[3]))
 
 
 def _rgb(batch: Batch, ab: Tensor) -> npt.NDArray[np.uint8]:

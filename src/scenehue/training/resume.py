@@ -1,7 +1,7 @@
 """Where a training keeps what it needs to go on after a kill, and when that may be used.
 
-The folder's name is a hash of everything that the training depends on. After a change of parameters, data or code there is
-no such folder, so an old state is never taken up.
+The folder's name is a hash of everything that the training depends on. After a change of parameters, data or code there
+is no such folder, so an old state is never taken up.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from scenehue.errors import ArtifactError
+from scenehue.models.checkpoint import CARD, WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.network import ColorNet
+from scenehue.params import ModelParams
+
+CONFIG = ModelParams(encoder="unet", width=4, soft_stride=2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    card = ModelCard(architecture=CONFIG, size=64, decoders={"vivid": {"temperature": 0.2, "saturation": 1.3}})
+    save_checkpoint(tmp_path, ColorNet(CONFIG), card)
+    return tmp_path
+
+
+def test_loads_what_was_saved(folder: Path) -> None:
+    torch.manual_seed(0)
+    original = ColorNet(CONFIG).eval()
+    net, card = load_checkpoint(folder)
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    assert all(torch.equal(*pair) for pair in zip(net(lightness), original(lightness), strict=True))
+    assert (card.size, card.multiple, len(card.bins), card.decoders["vivid"]["saturation"]) == (64, 32, 313, 1.3)
+    assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}
+
+
+def test_half_precision_halves_the_file_and_changes_little(folder: Path) -> None:
+    net, card = load_checkpoint(folder)
+    full = (folder / WEIGHTS).stat().st_size
+    save_checkpoint(folder, net, card, torch.float16)
+    assert (folder / WEIGHTS).stat().st_size < 0.55 * full
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    assert (load_checkpoint(folder)[0](lightness).ab - net(lightness).ab).abs().max() < 0.5
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(ArtifactError, match=WEIGHTS):
+        load_checkpoint(folder)
+
+
+def test_truncated_weights_are_named(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:1000])
+    with pytest.raises(ArtifactError, match=WEIGHTS):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [{"format": 2}, {"surprise": 1}, {"size": "large"}, {"architecture": {"encoder": "unet", "wdith": 4}}]
+)
+def test_a_card_that_is_none_is_named(folder: Path, change: dict[str, object]) -> None:
+    card = json.loads((folder / CARD).read_text()) | change
+    (folder / CARD).write_text(json.dumps(card))
+    with pytest.raises(ArtifactError, match=CARD):
+        load_checkpoint(folder)
+
+
+def test_weights_of_another_architecture_are_refused(folder: Path) -> None:
+    card = json.loads((folder / CARD).read_text())
+    card["architecture"]["width"] = 8
+    (folder / CARD).write_text(json.dumps(card))
+    with pytest.raises(ArtifactError, match="does not fit the architecture"):
+        load_checkpoint(folder)
