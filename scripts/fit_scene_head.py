@@ -1,9 +1,10 @@
-"""Fits the packaged scene head to another teacher's answers on a folder of photos, and measures it on held-out ones.
+r"""Fits the packaged scene head to another teacher's answers on a folder of photos, and measures it on held-out ones.
 
-    python scripts/fit_scene_head.py --photos PHOTOS --teacher TEACHER.onnx --cache CACHE --out src/scenehue/scenes/packaged
+    python scripts/fit_scene_head.py --photos PHOTOS --teacher TEACHER.onnx --cache CACHE \
+        --out src/scenehue/scenes/packaged
 
 PHOTOS holds tars of photos and an ``index.csv`` with the columns tar, file and scene. The teacher's answers and the
-encoder's features of each photo, as it is and mirrored, are kept in CACHE, so that a second run takes a minute.
+encoder's features of each photo, as it is and mirrored, are kept in CACHE: later runs only fit and measure.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import argparse
 import csv
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +34,7 @@ from scenehue.scenes.views import central_views, squash
 
 BATCH = 32
 Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,15 @@ def read_index(folder: Path) -> list[Photo]:
         return [Photo(folder / row["tar"], row["file"], scene_classes(row["scene"])) for row in csv.DictReader(file)]
 
 
-def batches(photos: list[Photo], what: str) -> Iterator[list[npt.NDArray[np.uint8]]]:
-    tars = {path: tarfile.open(path) for path in {photo.tar for photo in photos}}
-    for start in track(range(0, len(photos), BATCH), what):
-        files = [tars[photo.tar].extractfile(photo.file) for photo in photos[start:start + BATCH]]
-        yield [squash(decode_rgb(file.read())) for file in files if file is not None]
+def batches(photos: list[Photo], what: str) -> Iterator[list[Pixels]]:
+    with ExitStack() as stack:
+        tars = {path: stack.enter_context(tarfile.open(path)) for path in {photo.tar for photo in photos}}
+        for start in track(range(0, len(photos), BATCH), what):
+            files = [tars[photo.tar].extractfile(photo.file) for photo in photos[start : start + BATCH]]
+            yield [squash(decode_rgb(file.read())) for file in files if file is not None]
 
 
-def cached(path: Path, photos: list[Photo], answer, width: int) -> Floats:  # type: ignore[no-untyped-def]
+def cached(path: Path, photos: list[Photo], answer: Callable[[list[Pixels]], Floats], width: int) -> Floats:
     """Applies `answer` to each photo and its mirror image: (N, 2, width), from the cache if it is there."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,11 +75,11 @@ def cached(path: Path, photos: list[Photo], answer, width: int) -> Floats:  # ty
         aside = path.with_suffix(".partial.npy")
         np.save(aside, result)
         aside.replace(path)
-    return np.load(path)  # type: ignore[no-any-return]
+    return np.load(path)
 
 
 def soft_targets(answers: Floats, photos: list[Photo], scene_share: float) -> Floats:
-    """The teacher's answers averaged over both views; where the scene is known, partly what it believes among the right ones."""
+    """The teacher's answers averaged over both views; where the scene is known, partly those among the right ones."""
     targets = answers.astype(np.float32).mean(axis=1)
     for row, photo in zip(targets, photos, strict=True):
         if photo.classes:
@@ -98,7 +102,7 @@ def fit(features: Floats, targets: Floats, args: argparse.Namespace) -> SceneHea
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.1)
     head.train()
     for _ in track(range(args.epochs), "fit"):
-        order = torch.randperm(len(views))[:len(views) // args.batch_size * args.batch_size]
+        order = torch.randperm(len(views))[: len(views) // args.batch_size * args.batch_size]
         for rows in order.split(args.batch_size):
             loss = functional.cross_entropy(head(views[rows].float()), answers[rows])
             optimizer.zero_grad()
@@ -122,13 +126,17 @@ def figures(believed: Floats, taught: Floats, photos: list[Photo]) -> dict[str, 
     """Agreement with the teacher over all photos, and accuracy of both where the scene is known."""
     five, teachers_five = (np.argsort(-answers, axis=1)[:, :5] for answers in (believed, taught))
     hits = five == teachers_five[:, :1]
-    result = {"photos": len(photos), "five_hold_teachers_first": hits.any(axis=1).mean(), "same_first": hits[:, 0].mean()}
     known = [index for index, photo in enumerate(photos) if photo.classes]
-    result["photos_of_known_scene"] = len(known)
+    result = {
+        "photos": len(photos),
+        "five_hold_teachers_first": hits.any(axis=1).mean(),
+        "same_first": hits[:, 0].mean(),
+        "photos_of_known_scene": len(known),
+    }
     for name, answers in (("head", five), ("teacher", teachers_five)):
         right = np.array([np.isin(answers[index], photos[index].classes) for index in known])
         result[f"{name}_top1"], result[f"{name}_top5"] = right[:, 0].mean(), right.any(axis=1).mean()
-    return {key: round(float(value), 4) for key, value in result.items()}
+    return {key: value if isinstance(value, int) else round(float(value), 4) for key, value in result.items()}
 
 
 def main() -> None:
@@ -147,16 +155,17 @@ def main() -> None:
     photos = read_index(args.photos)
     held_out = np.array([photo.is_held_out for photo in photos])
     teacher = OnnxTeacher(args.teacher)
-    answers = cached(args.cache / "answers.npy", photos, teacher.probabilities, NUM_SCENES)
+    key = sha256((args.photos / "index.csv").read_bytes()).hexdigest()[:8]
+    answers = cached(args.cache / f"answers-{key}-{teacher.sha256[:8]}.npy", photos, teacher.probabilities, NUM_SCENES)
 
     encoder = SceneFeatures()
 
     @torch.inference_mode()
-    def summarise(squares: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    def summarise(squares: list[Pixels]) -> Floats:
         with torch.autocast("cpu", torch.bfloat16):
-            return encoder(torch.from_numpy(central_views(squares))).numpy()  # type: ignore[no-any-return]
+            return encoder(torch.from_numpy(central_views(squares))).numpy()
 
-    features = cached(args.cache / "features.npy", photos, summarise, NUM_FEATURES)
+    features = cached(args.cache / f"features-{key}.npy", photos, summarise, NUM_FEATURES)
     taught = [photo for photo in photos if not photo.is_held_out]
     head = fit(features[~held_out], soft_targets(answers[~held_out], taught, args.scene_share), args)
     save(head, args.out / "head.safetensors")

@@ -24,7 +24,8 @@ def test_equal_probabilities_are_taken_in_the_order_of_the_classes():
 @given(arrays(np.float32, (3, 9), elements=st.floats(2**-10, 1, width=32)), st.integers(1, 9))
 def test_the_highest_stay_in_proportion(probabilities, keep):
     classes, kept = soft_labels(probabilities, keep)
-    assert classes.dtype == np.int16 and kept.dtype == np.float32
+    assert classes.dtype == np.int16
+    assert kept.dtype == np.float32
     for row, chosen, values in zip(probabilities, classes, kept, strict=True):
         highest = np.sort(row)[::-1][:keep].astype(np.float64)
         assert np.array_equal(row[chosen], highest)

@@ -1,4 +1,4 @@
-"""Soft scene labels: the few classes a teacher believes in most, as a distribution (Müller et al. 2019, with a top 5)."""
+"""Soft scene labels: the few classes that a teacher believes in most, as a distribution."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ NUM_KEPT = 5
 
 
 def soft_labels(
-        probabilities: npt.NDArray[np.float32],
-        keep: int = NUM_KEPT,
+    probabilities: npt.NDArray[np.float32],
+    keep: int = NUM_KEPT,
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
     """Keeps each photo's highest probabilities and makes them sum to 1 again.
 
@@ -22,9 +22,9 @@ def soft_labels(
         Classes (N, keep), highest first, equal ones by class; and their probabilities (N, keep), which sum to 1.
 
     Example:
-        >>> classes, kept = soft_labels(np.float32([[0.1, 0.6, 0.0, 0.3]]), keep=2)
-        >>> classes.tolist(), kept.round(3).tolist()
-        ([[1, 3]], [[0.667, 0.333]])
+        >>> classes, kept = soft_labels(np.float32([[0.25, 0.5, 0.0, 0.5]]), keep=2)
+        >>> classes.tolist(), kept.tolist()
+        ([[1, 3]], [[0.5, 0.5]])
     """
     classes = np.argsort(-probabilities, axis=1, kind="stable")[:, :keep]
     kept = np.take_along_axis(probabilities, classes, axis=1).astype(np.float64)

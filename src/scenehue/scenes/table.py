@@ -15,11 +15,11 @@ from scenehue.scenes.soft_labels import NUM_KEPT
 
 
 def write_scene_table(
-        path: Path,
-        ids: Sequence[str],
-        classes: npt.NDArray[np.int16],
-        probabilities: npt.NDArray[np.float32],
-        teacher: tuple[str, str],
+    path: Path,
+    ids: Sequence[str],
+    classes: npt.NDArray[np.int16],
+    probabilities: npt.NDArray[np.float32],
+    teacher: tuple[str, str],
 ) -> None:
     """Writes the table aside and renames it into place; the same content gives the same bytes.
 

@@ -46,5 +46,5 @@ def central_views(photos: Iterable[Photo], side: int = 224) -> npt.NDArray[np.fl
     """
     squares = np.stack([squash(photo, side) for photo in photos])
     margin = (squares.shape[1] - side) // 2
-    crops = squares[:, margin:margin + side, margin:margin + side].transpose(0, 3, 1, 2)
+    crops = squares[:, margin : margin + side, margin : margin + side].transpose(0, 3, 1, 2)
     return np.ascontiguousarray(crops, dtype=np.float32) / np.float32(255)

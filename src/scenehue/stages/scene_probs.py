@@ -20,7 +20,7 @@ from scenehue.scenes.labels import NAMES, NUM_SCENES, OUTDOOR
 from scenehue.scenes.soft_labels import soft_labels
 from scenehue.scenes.table import write_scene_table
 from scenehue.scenes.teachers import open_teacher
-from scenehue.scenes.views import squash, square_side
+from scenehue.scenes.views import square_side, squash
 
 SPLITS = ("train", "val", "test")
 
@@ -57,10 +57,10 @@ def run(params: Params, root: Path = Path(".")) -> None:
 
 
 def _squashed_batches(
-        dataset: PhotoDataset,
-        batch_size: int,
-        side: int,
-        pool: ThreadPoolExecutor,
+    dataset: PhotoDataset,
+    batch_size: int,
+    side: int,
+    pool: ThreadPoolExecutor,
 ) -> Iterator[list[npt.NDArray[np.uint8]]]:
     """Photos in the order of the data set, each batch decoded in threads while the one before it is looked at."""
 

@@ -37,13 +37,13 @@ def test_a_file_is_fetched_once(address, tmp_path):
 
 
 def test_another_file_at_the_address_is_refused_and_not_kept(address, tmp_path):
-    with pytest.raises(ArtifactError, match="teacher.bin cannot be fetched"):
+    with pytest.raises(ArtifactError, match=r"teacher\.bin cannot be fetched"):
         find_weights(address, "0" * 64)
     assert cached(tmp_path) == []
 
 
 def test_an_address_that_does_not_answer(address):
-    with pytest.raises(ArtifactError, match="nothing.bin cannot be fetched"):
+    with pytest.raises(ArtifactError, match=r"nothing\.bin cannot be fetched"):
         find_weights(address.replace("teacher.bin", "nothing.bin"), SHA256)
 
 
@@ -56,9 +56,9 @@ def test_a_spoilt_cache_is_noticed(address):
 
 def test_files_of_this_machine(tmp_path):
     path = tmp_path / "teacher.bin"
-    with pytest.raises(ArtifactError, match="teacher.bin is missing"):
+    with pytest.raises(ArtifactError, match=r"teacher\.bin is missing"):
         find_weights(str(path), None)
     path.write_bytes(CONTENT)
     assert find_weights(str(path), None) == find_weights(str(path), SHA256) == path
-    with pytest.raises(ArtifactError, match="teacher.bin is not the file that was asked for"):
+    with pytest.raises(ArtifactError, match=r"teacher\.bin is not the file that was asked for"):
         find_weights(str(path), "0" * 64)

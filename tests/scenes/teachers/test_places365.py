@@ -1,6 +1,7 @@
 import os
 import pickle
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ def checkpoint(architecture, classes=365):
     """The layout of the public files: keys of a DataParallel net, from a time when BatchNorm counted no batches."""
     torch.manual_seed(0)
     net = timm.create_model(architecture, num_classes=classes).eval()
-    state = {f"module.{key}": value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
+    state = {
+        f"module.{key}": value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")
+    }
     return net, {"epoch": 90, "arch": architecture, "state_dict": state, "best_prec1": torch.tensor(54.7)}
 
 
@@ -29,7 +32,7 @@ class Python2Pickler(pickle._Pickler):
         else:
             super().save_str(text)
 
-    dispatch = {**pickle._Pickler.dispatch, str: save_str}
+    dispatch: ClassVar = {**pickle._Pickler.dispatch, str: save_str}
 
 
 PYTHON2 = {
@@ -51,7 +54,8 @@ def test_public_layout(tmp_path, architecture, how):
     mean, std = (torch.tensor(net.pretrained_cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
     with torch.inference_mode():
         logits = net((rgb - mean) / std)
-    assert found.shape == (1, 365) and found.dtype == np.float32
+    assert found.shape == (1, 365)
+    assert found.dtype == np.float32
     assert np.allclose(found, torch.softmax(logits, 1), atol=1e-6)
 
 
@@ -68,7 +72,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path, zipped):
     _, content = checkpoint("resnet18")
     path, trace = tmp_path / "malicious.pth.tar", tmp_path / "trace"
     torch.save({**content, "extra": Malice(trace)}, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ArtifactError, match="malicious.pth.tar is corrupt or holds more than weights"):
+    with pytest.raises(ArtifactError, match=r"malicious\.pth\.tar is corrupt or holds more than weights"):
         Places365Teacher(path, "cpu")
     assert not trace.exists()
     torch.load(path, weights_only=False)
@@ -78,7 +82,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path, zipped):
 def test_another_number_of_classes(tmp_path):
     path = tmp_path / "imagenet.pth.tar"
     torch.save(checkpoint("resnet18", 1000)[1], path)
-    with pytest.raises(ArtifactError, match="imagenet.pth.tar tells 1000 classes apart"):
+    with pytest.raises(ArtifactError, match=r"imagenet\.pth\.tar tells 1000 classes apart"):
         Places365Teacher(path, "cpu")
 
 
@@ -87,11 +91,11 @@ def test_other_networks(tmp_path):
     path = tmp_path / "other.pth.tar"
     del content["state_dict"]["module.layer4.1.conv2.weight"]
     torch.save(content, path)
-    with pytest.raises(ArtifactError, match="other.pth.tar does not fit resnet18"):
+    with pytest.raises(ArtifactError, match=r"other\.pth\.tar does not fit resnet18"):
         Places365Teacher(path, "cpu")
     for strange in ({"state_dict": {"module.classifier.weight": torch.zeros(365, 3)}}, {"state_dict": 3}, [1, 2], {}):
         torch.save(strange, path)
-        with pytest.raises(ArtifactError, match="other.pth.tar is no ResNet checkpoint"):
+        with pytest.raises(ArtifactError, match=r"other\.pth\.tar is no ResNet checkpoint"):
             Places365Teacher(path, "cpu")
 
 
@@ -99,5 +103,5 @@ def test_other_networks(tmp_path):
 def test_corrupt_files(tmp_path, content):
     path = tmp_path / "broken.pth.tar"
     path.write_bytes(content)
-    with pytest.raises(ArtifactError, match="broken.pth.tar"):
+    with pytest.raises(ArtifactError, match=r"broken\.pth\.tar"):
         Places365Teacher(path, "cpu")

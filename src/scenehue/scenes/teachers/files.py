@@ -39,7 +39,7 @@ def find_weights(place: str, sha256: str | None) -> Path:
 
 
 def fetch(address: str, sha256: str) -> Path:
-    """Downloads a file into torch's cache (``TORCH_HOME``), unless it is there; it appears only when whole and verified.
+    """Downloads a file into torch's cache (``TORCH_HOME``) unless it is there; it appears only when whole and verified.
 
     Args:
         address: Where it is.

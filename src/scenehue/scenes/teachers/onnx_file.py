@@ -46,9 +46,10 @@ class OnnxTeacher:
         try:
             (trial, *_) = self._session.run(None, {self._input: grey})
         except Exception as error:
-            raise ArtifactError(f"{path} does not take RGB as float32 (N, 3, S, S), as a scene teacher must: {error}") from error
+            raise ArtifactError(f"{path} must take RGB as float32 (N, 3, S, S), but does not: {error}") from error
         if np.shape(trial) != (len(grey), NUM_SCENES):
-            raise ArtifactError(f"{path} gives {np.shape(trial)} for one photo; a scene teacher gives (1, {NUM_SCENES})")
+            wanted = f"({len(grey)}, {NUM_SCENES})"
+            raise ArtifactError(f"{path} gives {np.shape(trial)} where a scene teacher gives {wanted}")
         self._gives_logits = bool((trial < 0).any() or np.abs(trial.sum(axis=1) - 1).max() > 1e-3)
 
     def probabilities(self, photos: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
@@ -57,10 +58,10 @@ class OnnxTeacher:
         size = self._batch or len(views)
         outputs = []
         for start in range(0, len(views), size):
-            chunk = views[start:start + size]
+            chunk = views[start : start + size]
             # A graph with a fixed batch gets a full one: photos repeat, and their answers are dropped.
             (output, *_) = self._session.run(None, {self._input: np.resize(chunk, (size, *chunk.shape[1:]))})
-            outputs.append(output[:len(chunk)])
+            outputs.append(output[: len(chunk)])
         result = np.concatenate(outputs).astype(np.float32)
         if self._gives_logits:
             result = torch.from_numpy(result).softmax(dim=1).numpy()
