@@ -27,29 +27,18 @@ _SRGB = ImageCms.createProfile("sRGB")
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a photo file says about itself, known without decoding it.
+class Photo:
+    """A decoded photo.
 
     Attributes:
-        width: Pixels from left to right, once the photo stands upright.
-        height: Pixels from top to bottom, once the photo stands upright.
+        pixels: (H, W, 3) uint8 sRGB, upright.
+        original_width: Width of the upright photo before it was scaled.
+        original_height: Height of the upright photo before it was scaled.
     """
 
-    width: int
-    height: int
-
-
-def read_header(data: bytes, name: object = "photo") -> Header:
-    """Size of a photo, from the first bytes of its file.
-
-    Args:
-        data: The whole file: JPEG, PNG, WebP or TIFF.
-        name: The file as the user knows it, for error messages.
-
-    Raises:
-        PhotoError: The file is empty, or is none of these.
-    """
-    return _header(_open(data, name))
+    pixels: Pixels
+    original_width: int
+    original_height: int
 
 
 def decode_rgb(
@@ -81,22 +70,35 @@ def decode_rgb(
         >>> pixels.shape, pixels[0, 0].tolist()
         ((30, 40, 3), [255, 255, 255])
     """
+    return decode(data, short_side, max_megapixels, name=name).pixels
+
+
+def decode(
+    data: bytes,
+    short_side: int | None = None,
+    max_megapixels: float | None = None,
+    min_side: int = 1,
+    name: object = "photo",
+) -> Photo:
+    """As `decode_rgb`, but also refuses photos with a side below `min_side`, and tells the original size."""
     photo = _open(data, name)
-    header = _header(photo)
-    megapixels = header.width * header.height / 1e6
-    if max_megapixels is not None and megapixels > max_megapixels:
-        raise PhotoError(
-            name, f"decompression bomb: {megapixels:.0f} megapixels, more than max_megapixels ({max_megapixels:g})"
-        )
+    width, height = photo.size  # from the header; nothing is decoded before its size is known to be harmless
+    if min(width, height) < min_side:
+        raise PhotoError(name, f"too small: {width}x{height}, below min_side ({min_side})")
+    if max_megapixels is not None and width * height > max_megapixels * 1e6:
+        megapixels = f"{width * height / 1e6:.0f} megapixels"
+        raise PhotoError(name, f"decompression bomb: {megapixels}, above max_megapixels ({max_megapixels:g})")
     try:
         if short_side is not None and isinstance(photo, JpegImageFile):
-            photo.draft(None, scaled_size(photo.width, photo.height, short_side))
+            photo.draft(None, scaled_size(width, height, short_side))
         photo.load()
+        if photo.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8):
+            width, height = height, width
         ImageOps.exif_transpose(photo, in_place=True)
         pixels = np.array(_opaque_srgb(photo))
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files
         raise PhotoError(name, f"unreadable: {error}") from error
-    return pixels if short_side is None else scale_down(pixels, short_side)
+    return Photo(pixels if short_side is None else scale_down(pixels, short_side), width, height)
 
 
 def scaled_size(width: int, height: int, short_side: int) -> tuple[int, int]:
@@ -133,12 +135,6 @@ def _open(data: bytes, name: object) -> ImageFile.ImageFile:
     except Exception as error:  # as above
         raise PhotoError(name, f"unreadable: {error}") from error
     raise PhotoError(name, "unreadable: not a JPEG, PNG, WebP or TIFF photo, whatever its name says")
-
-
-def _header(photo: ImageFile.ImageFile) -> Header:
-    # Pillow's TIFF reader gives the upright size already.
-    turned = not isinstance(photo, TiffImageFile) and photo.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    return Header(*(reversed(photo.size) if turned else photo.size))
 
 
 def _opaque_srgb(photo: Image.Image) -> Image.Image:

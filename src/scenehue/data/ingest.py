@@ -63,7 +63,7 @@ def build_dataset(
     """
     splits = {entry: split_of(entry, params) for entry in entries}
     unique, rejects = _drop_exact_duplicates(sorted(entries, key=lambda e: (PRECEDENCE.index(splits[e]), e)), params)
-    manifest: dict[str, list[Any]] = {name: [] for name in MANIFEST.names}
+    manifest = list[dict[str, Any]]()
     seen, kept = NearDuplicates(params.duplicate_bits), list[Entry]()
     with ExitStack() as stack:
         writers = {s: stack.enter_context(ShardWriter(folder, s, params.shard_megabytes << 20)) for s in PRECEDENCE}
@@ -78,18 +78,15 @@ def build_dataset(
             else:
                 seen.add(result.hash)
                 kept.append(entry)
-                id = entry.hash[:32]
-                shard, row = writers[splits[entry]].add(id, result.photo, result.segmentation)
-                for name, value in _manifest_row(entry, splits[entry], result, shard, row).items():
-                    manifest[name].append(value)
+                place = writers[splits[entry]].add(entry.hash[:32], result.photo, result.segmentation)
+                manifest.append(_manifest_row(entry, splits[entry], result, *place))
     _write_rejects(folder / "rejects.csv", rejects, params)
-    summary = Summary(
-        {split: manifest["split"].count(split) for split in reversed(PRECEDENCE)},
-        dict(sorted(Counter(_kind_of(reason) for reason in rejects.values()).items())),
-    )
+    photos = Counter(row["split"] for row in manifest)
+    reasons = Counter(_kind_of(reason) for reason in rejects.values())
+    summary = Summary({split: photos[split] for split in reversed(PRECEDENCE)}, dict(sorted(reasons.items())))
     if not summary.photos["train"]:
         raise ArtifactError(_nothing_to_train(summary, rejects, params))
-    pq.write_table(pa.table(manifest, MANIFEST), folder / "manifest.parquet")
+    pq.write_table(pa.Table.from_pylist(manifest, MANIFEST), folder / "manifest.parquet")
     return summary
 
 

@@ -44,6 +44,9 @@ class Entry:
         return f"{self.path}!{self.member}" if self.member else self.path
 
 
+COLUMNS = [field.name for field in fields(Entry)]
+
+
 def write_listing(path: Path, entries: Iterable[Entry]) -> None:
     """Writes entries, sorted, as CSV; the same entries give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +54,7 @@ def write_listing(path: Path, entries: Iterable[Entry]) -> None:
         replacing_file(path) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.DictWriter(file, [field.name for field in fields(Entry)], lineterminator="\n")
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(entry) for entry in sorted(entries))
 
@@ -65,10 +68,12 @@ def read_listing(path: Path) -> list[Entry]:
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = csv.DictReader(file)
+            if rows.fieldnames != COLUMNS:
+                raise ValueError("other columns")
             return [_entry(row) for row in rows]
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing; run the stage sources first") from error
-    except (TypeError, ValueError, KeyError, csv.Error) as error:
+    except (TypeError, ValueError, csv.Error) as error:
         raise ArtifactError(
             f"{path} is damaged or of another version; run the stage sources again ({error})"
         ) from error

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from scenehue.color.lab import rgb_to_lab
-from scenehue.data.decode import Pixels, decode_rgb, read_header
+from scenehue.data.decode import Pixels, decode
 from scenehue.data.duplicates import perceptual_hash
 from scenehue.data.listing import Entry
 from scenehue.data.sources import PhotoSource
@@ -82,21 +82,18 @@ def prepare(data: bytes, entry: Entry, params: DatasetParams, segmentation: byte
     name = full_name(params.sources[entry.source], entry)
     if hashlib.sha256(data).hexdigest() != entry.hash:
         raise ArtifactError(f"{name} has changed since it was listed; run the stage sources again")
-    header = read_header(data, name)
-    if min(header.width, header.height) < params.min_side:
-        raise PhotoError(name, f"too small: {header.width}x{header.height}")
-    rgb = decode_rgb(data, params.short_side, params.max_megapixels, name)
+    photo = decode(data, params.short_side, params.max_megapixels, params.min_side, name)
+    rgb, original = photo.pixels, (photo.original_width, photo.original_height)
     mean_chroma = _mean_chroma(rgb, params.min_chroma)
     if mean_chroma is None:
-        raise PhotoError(name, f"grey: no |a| or |b| above {params.min_chroma:g}")
+        raise PhotoError(name, f"grey: no |a| or |b| above min_chroma ({params.min_chroma:g})")
     if split_of(entry, params) == "test":
-        stored, width, height = data, header.width, header.height
+        stored, size = data, original
     else:
-        stored, height, width = _jpeg(rgb, params.jpeg_quality), *rgb.shape[:2]
+        stored, size = _jpeg(rgb, params.jpeg_quality), (rgb.shape[1], rgb.shape[0])
     if segmentation is not None:
-        segmentation = _scaled_map(segmentation, (header.width, header.height), (width, height), name)
-    original = header.width, header.height
-    return Prepared(stored, width, height, *original, mean_chroma, perceptual_hash(rgb), segmentation)
+        segmentation = _scaled_map(segmentation, original, size, name)
+    return Prepared(stored, *size, *original, mean_chroma, perceptual_hash(rgb), segmentation)
 
 
 def prepare_all(sources: list[PhotoSource], params: DatasetParams, entries: list[Entry]) -> list[Prepared | str]:

@@ -142,7 +142,7 @@ class PhotoDataset:
     @property
     def ids(self) -> list[str]:
         """Each photo's id: the first 32 hex digits of the SHA-256 of the original file."""
-        return self.manifest["id"].to_pylist()  # type: ignore[no-any-return]
+        return self.manifest["id"].to_pylist()
 
     def encoded(self, index: int) -> bytes:
         """A photo's file, for `scenehue.data.decode.decode_rgb`: JPEG in train and val, the original in test."""
@@ -154,7 +154,7 @@ class PhotoDataset:
 
     def _value(self, column: str, index: int) -> bytes | None:
         shard = self._open(self._shard[index])
-        return shard[column][int(self._row[index])].as_py()  # type: ignore[no-any-return]
+        return shard[column][int(self._row[index])].as_py()
 
     @functools.cached_property
     def _open(self) -> Any:
