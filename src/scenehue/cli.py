@@ -67,6 +67,15 @@ def report() -> None:
     print_results(Path("artifacts/evaluate"))
 
 
+@app.command()
+def record(params: ParamsFile = Path("params.yaml")) -> None:
+    """Record the last training in MLflow, if its run is missing there."""
+    from scenehue.params import load_params
+    from scenehue.tracking.rebuild import rebuild_run
+
+    print(rebuild_run(load_params(params).tracking, Path()))
+
+
 def main() -> None:
     """Runs the command line; an error that the user can mend is one message on stderr and exit code 1."""
     for name, value in NO_REPORTING.items():

@@ -96,7 +96,7 @@ def another_photo(repository: Repository) -> None:
         pytest.param(params(train={"seed": 1}), ["train", "evaluate"], id="train"),
         pytest.param(params(evaluate={"seed": 1}), ["evaluate"], id="evaluate"),
         pytest.param(code("models/network.py"), ["train", "evaluate"], id="code of the network"),
-        pytest.param(code("evaluation/metrics.py"), ["evaluate"], id="code of the metrics"),
+        pytest.param(code("evaluation/report.py"), ["evaluate"], id="code of the report"),
     ],
 )
 def test_exactly_the_stages_that_a_change_concerns_run_again(
