@@ -21,7 +21,7 @@ from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import Params, TrainParams
-from scenehue.tracking.runs import dataset_record, params_record, start_run
+from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
 from scenehue.training.fit import Fitted, fit
 from scenehue.training.module import ColorModule
 from scenehue.training.resume import fingerprint
@@ -69,6 +69,7 @@ def run(params: Params, root: Path = Path(".")) -> None:
         with replacing_folder(artifacts / "train") as folder:
             save_checkpoint(folder, fitted.net, card)
             _write_numbers(folder, fitted)
+        sink.set_tags({CHECKPOINT_TAG: checkpoint_digest(artifacts / "train")})
         sink.log_artifacts(artifacts / "train")
     shutil.rmtree(resume)
     Console().print(

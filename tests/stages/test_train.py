@@ -1,0 +1,192 @@
+"""Real trainings of a tiny network on a dozen photographs, killed and resumed."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from scenehue.data.shards import PhotoDataset
+from scenehue.errors import ArtifactError, ParamsError
+from scenehue.models.checkpoint import load_checkpoint
+from scenehue.params import Params
+from scenehue.scenes.soft_labels import soft_labels
+from scenehue.scenes.table import write_scene_table
+from scenehue.stages import color_prior, dataset, sources, train
+
+EPOCHS = 6
+CONFIG = {
+    "dataset": {
+        "sources": [{"kind": "folder", "path": "photos"}],
+        "splits": {"val": 0.25, "test": 0},
+        "short_side": 64,
+    },
+    "train": {
+        "model": {"encoder": "unet", "width": 4, "soft_stride": 4},
+        "size": 32,
+        "batch_size": 2,
+        "epochs": EPOCHS,
+        "precision": "32",
+        "learning_rate": 0.01,
+    },
+    "machine": {"device": "cpu", "workers": 0},
+    "tracking": {"uri": None},
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Path:
+    """A folder with the artifacts that a training reads."""
+    root = tmp_path_factory.mktemp("inputs")
+    (root / "photos").mkdir()
+    for photo in sorted(sample_folder.glob("*.jpg"))[:12]:
+        shutil.copy(photo, root / "photos")
+    params = Params.model_validate(CONFIG)
+    for stage in (sources, dataset, color_prior):
+        stage.run(params, root)
+    photos = PhotoDataset(root / "artifacts/dataset")
+    scenes = soft_labels(np.random.default_rng(0).dirichlet(np.full(365, 0.1), len(photos)).astype(np.float32))
+    (root / "artifacts/scene_probs").mkdir()
+    write_scene_table(root / "artifacts/scene_probs/scene_probs.parquet", photos.ids, *scenes, ("random", "0" * 64))
+    (root / "params.yaml").write_text(yaml.safe_dump(CONFIG))
+    return root
+
+
+@pytest.fixture
+def root(inputs: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(inputs, tmp_path / "root"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same training, never interrupted."""
+    root = Path(shutil.copytree(inputs, tmp_path_factory.mktemp("undisturbed") / "root"))
+    train.run(Params.model_validate(CONFIG), root)
+    return root / "artifacts/train"
+
+
+def changed(**train_params: object) -> Params:
+    return Params.model_validate(CONFIG | {"train": CONFIG["train"] | train_params})
+
+
+def curves(folder: Path) -> list[dict[str, str]]:
+    with (folder / "curves.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_learns_and_leaves_a_model_with_its_numbers(undisturbed: Path) -> None:
+    rows = curves(undisturbed)
+    assert [int(float(row["epoch"])) for row in rows] == list(range(1, EPOCHS + 1))
+    assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])
+    best = json.loads((undisturbed / "metrics.json").read_text())
+    assert best["val_psnr_reg"] == pytest.approx(max(float(row["val_psnr_reg"]) for row in rows))
+    net, card = load_checkpoint(undisturbed)
+    assert (net.config.width, card.size) == (4, 32)
+    assert 0 < card.decoders["vivid"]["saturation"] <= 4
+    assert not (undisturbed.parents[1] / "resume/train").exists() or not any(
+        (undisturbed.parents[1] / "resume/train").iterdir()
+    )
+
+
+def test_killed_and_started_again_it_gives_the_same_weights(root: Path, undisturbed: Path) -> None:
+    command = [sys.executable, "-m", "scenehue", "train"]
+    process = subprocess.Popen(command, cwd=root, start_new_session=True, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not list(root.glob("resume/train/*/last.ckpt")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (root / "artifacts/train").exists()
+    subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+    assert curves(root / "artifacts/train")[0] == curves(undisturbed)[0], "the first epoch is the killed process's"
+    assert len(curves(root / "artifacts/train")) == EPOCHS
+    resumed, straight = (load_file(folder / "model.safetensors") for folder in (root / "artifacts/train", undisturbed))
+    for name, weights in straight.items():
+        torch.testing.assert_close(resumed[name], weights, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_goes_on_from_a_checkpoint_only_if_nothing_changed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(train, "_describe", stop)
+    with pytest.raises(Stopped):
+        train.run(changed(epochs=1), root)
+    monkeypatch.undo()
+    (kept,) = (root / "resume/train").iterdir()
+    train.run(changed(epochs=1, seed=1), root)
+    assert kept.exists(), "another training's state is left alone"
+    train.run(changed(epochs=1), root)
+    assert not kept.exists()
+
+
+def test_without_validation_photos_the_last_weights_are_kept(root: Path) -> None:
+    params = Params.model_validate(
+        CONFIG
+        | {
+            "dataset": CONFIG["dataset"] | {"splits": {"val": 0, "test": 0.25}},
+            "train": CONFIG["train"] | {"epochs": 2},
+        }
+    )
+    dataset.run(params, root)
+    train.run(params, root)
+    assert len(curves(root / "artifacts/train")) == 2
+    assert "vivid" not in load_checkpoint(root / "artifacts/train")[1].decoders
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"losses": {"reg": 0}},
+        {"losses": {"soft": 0}},
+        {"losses": {"scene": 0}, "model": CONFIG["train"]["model"] | {"scene_context": "none"}},
+        {"accumulate": 2, "ema_decay": 0, "schedule": {"name": "step"}},
+        {"precision": "bf16", "model": {"pretrained": False, "decoder_channels": [8, 8, 8]}},
+    ],
+)
+def test_every_way_of_training(root: Path, change: dict[str, object]) -> None:
+    train.run(changed(epochs=1, **change), root)
+    assert (root / "artifacts/train/model.safetensors").exists()
+
+
+def test_starts_from_another_model(root: Path, undisturbed: Path) -> None:
+    shutil.copytree(undisturbed, root / "before")
+    train.run(changed(epochs=1, init_from="before", learning_rate=1e-9, ema_decay=0), root)
+    before, after = (load_file(folder / "model.safetensors") for folder in (undisturbed, root / "artifacts/train"))
+    torch.testing.assert_close(after["reg_head.weight"], before["reg_head.weight"])
+
+
+def test_a_model_of_another_architecture_cannot_be_started_from(root: Path, undisturbed: Path) -> None:
+    shutil.copytree(undisturbed, root / "before")
+    with pytest.raises(ParamsError, match=r"train\.model\.width"):
+        train.run(changed(init_from="before", model=CONFIG["train"]["model"] | {"width": 8}), root)
+
+
+def test_a_loss_that_is_not_finite_is_an_error(root: Path) -> None:
+    with pytest.raises(ArtifactError, match="not finite"):
+        train.run(changed(epochs=1, learning_rate=1.0, gradient_clip=0, losses={"reg": 1e39}), root)
+    assert not (root / "artifacts/train").exists()
+
+
+@pytest.mark.parametrize("missing", ["dataset/manifest.parquet", "scene_probs/scene_probs.parquet"])
+def test_a_missing_input_is_named(root: Path, missing: str) -> None:
+    (root / "artifacts" / missing).unlink()
+    with pytest.raises(ArtifactError, match=missing):
+        train.run(Params.model_validate(CONFIG), root)
