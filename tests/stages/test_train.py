@@ -1,6 +1,7 @@
 """Real trainings of a tiny network on a dozen photographs, killed and resumed."""
 
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from scenehue.params import Params
 from scenehue.scenes.soft_labels import soft_labels
 from scenehue.scenes.table import write_scene_table
 from scenehue.stages import color_prior, dataset, sources, train
+from scenehue.training import module
 
 EPOCHS = 6
 CONFIG = {
@@ -135,6 +137,19 @@ def test_goes_on_from_a_checkpoint_only_if_nothing_changed(root: Path, monkeypat
     assert kept.exists(), "another training's state is left alone"
     train.run(changed(epochs=1), root)
     assert not kept.exists()
+
+
+def test_the_last_validation_is_kept_even_if_an_earlier_one_was_better(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = itertools.count(0, -1)
+    monkeypatch.setattr(module, "_psnr", lambda *_: np.array([next(falling)]))
+    monkeypatch.setattr(train, "_describe", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train.run(changed(epochs=4), root)
+    (kept,) = (root / "resume/train").iterdir()
+    epochs = {name: torch.load(kept / f"{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")}
+    assert epochs == {"best": 0, "last": 3}
 
 
 def test_without_validation_photos_the_last_weights_are_kept(root: Path) -> None:

@@ -25,6 +25,7 @@ from scenehue.training.depthwise import keep_depthwise_in_float32
 from scenehue.training.history import History
 from scenehue.training.module import ColorModule, use_channels_last
 
+BEST, LAST = "best", "last"
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "32": "32-true",
     "bf16": "bf16-mixed",
@@ -97,17 +98,19 @@ def fit(
     params = module.params
     monitor = ("val/psnr_reg" if params.losses.reg else "val/psnr_mean") if len(val) else None
     history = History(sink)
-    checkpoints = ModelCheckpoint(
-        resume,
-        filename="best",
-        monitor=monitor,
-        mode="max",
-        save_last=True,
-        every_n_epochs=params.validate_every,
-        enable_version_counter=False,
-        save_on_train_epoch_end=monitor is None,
-    )
-    callbacks: list[Callback] = [_Epochs(), history, checkpoints, LearningRateMonitor("step"), RichProgressBar()]
+    checkpoints = [
+        ModelCheckpoint(
+            resume,
+            filename=name,
+            monitor=by,
+            mode="max",
+            every_n_epochs=params.validate_every,
+            enable_version_counter=False,
+            save_on_train_epoch_end=monitor is None,
+        )
+        for name, by in ((BEST, monitor), (LAST, None))
+    ]
+    callbacks: list[Callback] = [_Epochs(), history, *checkpoints, LearningRateMonitor("step"), RichProgressBar()]
     if params.ema_decay:
         callbacks.append(WarmAverage(params.ema_decay))
     if monitor and params.patience:
@@ -133,7 +136,7 @@ def fit(
             logger=history.logger,
             callbacks=callbacks,
         )
-        last = resume / "last.ckpt"
+        last = resume / f"{LAST}.ckpt"
         trainer.fit(
             module,
             batches,
@@ -143,8 +146,7 @@ def fit(
         )
     if trainer.interrupted:
         raise KeyboardInterrupt
-    best = resume / ("best.ckpt" if monitor else "last.ckpt")
-    state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+    state = torch.load(resume / f"{BEST}.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     rows = history.rows
     chosen = max(rows, key=lambda row: row[monitor]) if monitor else rows[-1]
