@@ -86,7 +86,7 @@ def decode(
     if min(width, height) < min_side:
         raise PhotoError(name, f"too small: {width}x{height}, below min_side ({min_side})")
     if max_megapixels is not None and width * height > max_megapixels * 1e6:
-        megapixels = f"{width * height / 1e6:.0f} megapixels"
+        megapixels = f"{width * height / 1e6:.4g} megapixels"
         raise PhotoError(name, f"decompression bomb: {megapixels}, above max_megapixels ({max_megapixels:g})")
     try:
         if short_side is not None and isinstance(photo, JpegImageFile):
