@@ -108,7 +108,7 @@ def fit(
             enable_version_counter=False,
             save_on_train_epoch_end=monitor is None,
         )
-        for name, by in ((BEST, monitor), (LAST, None))
+        for name, by in {LAST: None, **({BEST: monitor} if monitor else {})}.items()
     ]
     callbacks: list[Callback] = [_Epochs(), history, *checkpoints, LearningRateMonitor("step"), RichProgressBar()]
     if params.ema_decay:
@@ -146,7 +146,8 @@ def fit(
         )
     if trainer.interrupted:
         raise KeyboardInterrupt
-    state = torch.load(resume / f"{BEST}.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    kept = resume / f"{BEST if monitor else LAST}.ckpt"
+    state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     rows = history.rows
     chosen = max(rows, key=lambda row: row[monitor]) if monitor else rows[-1]
