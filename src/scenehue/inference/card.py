@@ -34,8 +34,8 @@ class Card(BaseModel):
         """A decoder with the values that were tuned for it.
 
         Args:
-            name: ``reg``, ``mode``, ``mean``, ``annealed`` or ``vivid``; without one, ``vivid`` if the card has values for
-                it, else ``reg``.
+            name: ``reg``, ``mode``, ``mean``, ``annealed`` or ``vivid``; without one, ``vivid`` if the card has values
+                for it, else ``reg``.
             temperature: Instead of the tuned one.
             saturation: Instead of the tuned one.
 
@@ -83,4 +83,6 @@ def read_card(folder: Path) -> Card:
     try:
         return parse_card((folder / CARD).read_bytes(), folder / CARD)
     except OSError as error:
-        raise ArtifactError(f"{folder / CARD} cannot be read ({error.strerror}); is it the folder of a model?") from error
+        raise ArtifactError(
+            f"{folder / CARD} cannot be read ({error.strerror}); is it the folder of a model?"
+        ) from error

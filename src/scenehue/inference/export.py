@@ -63,8 +63,8 @@ def export_onnx(net: ColorNet, card: ModelCard, path: str | Path, half: bool = T
     """Writes a network as an ONNX graph, and compares the two.
 
     The graph takes ``lightness`` (N, 1, H, W), L in 0..100, of any N and with H and W multiples of the card's; and
-    ``temperature`` (), 0 for the regression head, else of the annealed mean: 1 is the mean, 0.001 the mode. It gives ``ab``
-    (N, 2, h, w) in Lab units. The soft head is computed only when it is asked for. The metadata holds the card.
+    ``temperature`` (), 0 for the regression head, else of the annealed mean: 1 is the mean, 0.001 the mode. It gives
+    ``ab`` (N, 2, h, w) in Lab units. The soft head is computed only when it is asked for. The metadata holds the card.
 
     Args:
         net: The network.
@@ -160,8 +160,8 @@ def _store_half(graph: Any) -> None:
 def export_torch(net: ColorNet, card: ModelCard, path: str | Path, decoder: Decoder) -> float:
     """Writes a network as a ``torch.export`` program (pt2), and compares the two.
 
-    The program takes lightness (N, 1, H, W), L in 0..100, of any N and with H and W multiples of the card's, and gives ab
-    (N, 2, h, w) in Lab units.
+    The program takes lightness (N, 1, H, W), L in 0..100, of any N and with H and W multiples of the card's, and gives
+    ab (N, 2, h, w) in Lab units.
 
     Args:
         net: The network.

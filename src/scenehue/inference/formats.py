@@ -28,17 +28,23 @@ class Format:
     pages: bool = False
     max_side: int = 2**31 - 1
 
+    @property
+    def pillow_names(self) -> tuple[str, ...]:
+        """What Pillow calls it."""
+        return {"heic": ("HEIF",), "jpeg": ("JPEG", "MPO")}.get(self.name, (self.name.upper(),))
+
 
 JPEG = Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False, max_side=65500)
 PNG = Format("png", (".png",), deep=True)
 TIFF = Format("tiff", (".tif", ".tiff"), deep=True, pages=True)
 WEBP = Format("webp", (".webp",), max_side=16383)
 AVIF = Format("avif", (".avif",), max_side=65535)
-HEIC = Format("heic", (".heic", ".heif"), max_side=16384)
+HEIC = Format("heic", (".heic", ".heif", ".hif"), max_side=16384)
 FORMATS = {format.name: format for format in (JPEG, PNG, TIFF, WEBP, AVIF, HEIC)}
 
-PHOTO_SUFFIXES = frozenset(suffix for format in FORMATS.values() for suffix in format.suffixes) | {".bmp", ".gif", ".pnm"}
-PHOTO_SUFFIXES |= {".pgm", ".ppm", ".pbm", ".hif"}
+PHOTO_SUFFIXES = frozenset(suffix for format in FORMATS.values() for suffix in format.suffixes) | {
+    *(".bmp", ".gif", ".pnm", ".pgm", ".ppm", ".pbm"),  # read only; written as PNG
+}
 """Files with these endings are taken from folders; what a file really is, its content says."""
 
 

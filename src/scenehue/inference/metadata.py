@@ -77,7 +77,10 @@ def parse_exif(exif: bytes | None) -> Image.Exif:
     """The fields of an EXIF block; none of a broken one."""
     fields = Image.Exif()
     if exif:
-        with warnings.catch_warnings(), contextlib.suppress(Exception):  # what Pillow raises on broken blocks is not said
+        with (
+            warnings.catch_warnings(),
+            contextlib.suppress(Exception),
+        ):  # what Pillow raises on broken blocks is not said
             warnings.simplefilter("ignore")
             fields.load(b"Exif\0\0" + exif)
     return fields
@@ -89,7 +92,11 @@ def _tiff_exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
     with contextlib.suppress(Exception):
         own = image.getexif()
         for tag, value in own.items():
-            if tag not in _STRUCTURE and tag not in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.Base.Orientation):
+            if tag not in _STRUCTURE and tag not in (
+                ExifTags.IFD.Exif,
+                ExifTags.IFD.GPSInfo,
+                ExifTags.Base.Orientation,
+            ):
                 fields[tag] = value
         for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             values = own.get_ifd(ifd)

@@ -1,7 +1,7 @@
 """Photo files to pixels whose meaning is known, with everything else that the file carries.
 
-What a file is, its content says, not its name. Pixels stay as they are stored: not turned, not converted, 16 bits where there
-are 16.
+What a file is, its content says, not its name. Pixels stay as they are stored: not turned, not converted, 16 bits where
+there are 16.
 """
 
 from __future__ import annotations
@@ -254,44 +254,60 @@ class _Decoder:
             pixels, alpha = read_deep_tiff(self.stream, index)
             turned = image.tag_v2.get(274, 1)
         else:
-            pixels, alpha, profile = self._read(image, profile)
+            image.load()
+            pixels, alpha, profile = pillow_pixels(image, profile)
         if pixels.ndim == 3 and pixels.shape[2] == 4:
             self.notes.append("16-bit CMYK is converted at 8 bits")
-            pixels, profile = _cmyk_to_srgb(Image.fromarray((pixels >> 8).astype(np.uint8), "CMYK"), profile), srgb_profile()
-        return self._page(pixels, alpha, turned, profile)
+            pixels, profile = (
+                _cmyk_to_srgb(Image.fromarray((pixels >> 8).astype(np.uint8), "CMYK"), profile),
+                srgb_profile(),
+            )
+        return page_of(pixels, alpha, turned, profile, self.notes)
 
-    def _page(self, pixels: Pixels, alpha: Pixels | None, turned: int, profile: bytes | None) -> Page:
-        grey = pixels.ndim == 2
-        space = space_of(profile, 1 if grey else 3)
-        if space is None:
-            if not (grey and space_of(profile, 3)):
-                self.notes.append("its ICC profile is broken or does not fit its pixels, and is left out")
-            space, profile = SRGB_GREY if grey else SRGB, None
-        if grey:
-            return Page(pixels, space, alpha, turned, SRGB, srgb_profile())
-        return Page(pixels, space, alpha, turned, space, profile)
 
-    def _read(self, image: ImageFile, profile: bytes | None) -> tuple[Pixels, Pixels | None, bytes | None]:
-        """Pixels, alpha, and the profile of the pixels as they are returned."""
-        image.load()
-        mode = image.mode
-        if mode == "CMYK":
-            return _cmyk_to_srgb(image, profile), None, srgb_profile()
-        if mode == "LAB":
-            transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
-            return np.asarray(ImageCms.applyTransform(image, transform)), None, srgb_profile()
-        if mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16), None, profile
-        if mode in ("I", "F"):
-            return _sixteen_bits(image, self.name), None, profile
-        if image.has_transparency_data:
-            full = image.convert("LA" if mode in ("L", "LA", "La") else "RGBA")
-            channels = np.asarray(full)
-            colors = channels[..., 0] if full.mode == "LA" else channels[..., :3]
-            return np.ascontiguousarray(colors), np.ascontiguousarray(channels[..., -1]), profile
-        if mode not in ("L", "RGB"):
-            return np.asarray(image.convert("L" if mode == "1" else "RGB")), None, profile
-        return np.asarray(image), None, profile
+def page_of(
+    pixels: Pixels,
+    alpha: Pixels | None = None,
+    turned: int = 1,
+    profile: bytes | None = None,
+    notes: list[str] | None = None,
+) -> Page:
+    """Decides what pixels mean, and what those of the result are to mean."""
+    grey = pixels.ndim == 2
+    space = space_of(profile, 1 if grey else 3)
+    if space is None:
+        if notes is not None and not (grey and space_of(profile, 3)):
+            notes.append("its ICC profile is broken or does not fit its pixels, and is left out")
+        space, profile = SRGB_GREY if grey else SRGB, None
+    if grey:
+        return Page(pixels, space, alpha, turned, SRGB, srgb_profile())
+    return Page(pixels, space, alpha, turned, space, profile)
+
+
+def pillow_pixels(image: Image.Image, profile: bytes | None) -> tuple[Pixels, Pixels | None, bytes | None]:
+    """Pixels and alpha of a decoded image, and the profile of the pixels as they are returned.
+
+    Raises:
+        ValueError: They have 32 bits that 16 cannot hold.
+    """
+    mode = image.mode
+    if mode == "CMYK":
+        return _cmyk_to_srgb(image, profile), None, srgb_profile()
+    if mode == "LAB":
+        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+        return np.asarray(ImageCms.applyTransform(image, transform)), None, srgb_profile()
+    if mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16), None, profile
+    if mode in ("I", "F"):
+        return _sixteen_bits(image), None, profile
+    if image.has_transparency_data:
+        full = image.convert("LA" if mode in ("L", "LA", "La") else "RGBA")
+        channels = np.asarray(full)
+        colors = channels[..., 0] if full.mode == "LA" else channels[..., :3]
+        return np.ascontiguousarray(colors), np.ascontiguousarray(channels[..., -1]), profile
+    if mode not in ("L", "RGB"):
+        return np.asarray(image.convert("L" if mode == "1" else "RGB")), None, profile
+    return np.asarray(image), None, profile
 
 
 def _cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Pixels:
@@ -306,7 +322,7 @@ def _cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Pixels:
     return np.asarray(image.convert("RGB"))
 
 
-def _sixteen_bits(image: Image.Image, name: str) -> Pixels:
+def _sixteen_bits(image: Image.Image) -> Pixels:
     """Grey numbers of 32 bits, where 16 can hold them."""
     numbers = np.asarray(image)
     low, high = numbers.min(), numbers.max()
@@ -314,4 +330,4 @@ def _sixteen_bits(image: Image.Image, name: str) -> Pixels:
         return numbers.astype(np.uint16)
     if image.mode == "F" and low >= 0 and high <= 1:
         return np.rint(numbers * 65535).astype(np.uint16)
-    raise PhotoError(name, f"32-bit pixels from {low:g} to {high:g}; convert it to 16 bits first")
+    raise ValueError(f"32-bit pixels from {low:g} to {high:g}; convert it to 16 bits first")

@@ -114,7 +114,7 @@ def _write_pillow(path: Path, kind: Format, page: ColoredPage, metadata: Metadat
         except ModuleNotFoundError as error:
             raise PhotoError(path, "HEIC needs one more package: pip install 'scenehue[heic]'") from error
         pillow_heif.register_heif_opener()
-    image.save(path, {HEIC.name: "HEIF"}.get(kind.name, kind.name.upper()), **options)
+    image.save(path, kind.pillow_names[0], **options)
 
 
 def _exif(metadata: Metadata, orientation: int, resolution: bool) -> bytes:
@@ -192,10 +192,8 @@ def _write_tiff(path: Path, pages: Iterable[ColoredPage], photo: Photo) -> None:
         _add_directories(path, cameras)
 
 
-def _tiff_tags(
-    fields: Image.Exif, metadata: Metadata, orientation: int
-) -> Iterator[tuple[int, str, int, Any, bool]]:
-    """tifffile's form of further tags: number, type, count, value, and whether it stands on the first page only."""
+def _tiff_tags(fields: Image.Exif, metadata: Metadata, orientation: int) -> Iterator[tuple[int, str, int, Any, bool]]:
+    """Further tags as tifffile wants them: number, type, count, value, and whether it stands on the first page only."""
     for tag in (270, 271, 272, 305, 306, 315, 316, 33432):  # what is shown, camera, program, date, who, where, whose
         if isinstance(fields.get(tag), str):
             yield tag, "s", 0, fields[tag].encode("utf-8", "replace"), False

@@ -1,7 +1,7 @@
 """The one prediction function: evaluation, packaged models, the command line and the `Colorizer` all call it.
 
-Full-size planes are worked on in bands of rows that fit a core's cache, so that a 100-megapixel photograph needs little more
-memory than its pixels.
+Full-size planes are worked on in bands of rows that fit a core's cache, so that a 100-megapixel photograph needs little
+more memory than its pixels.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def predict_ab(model: ChromaModel, lightness_HW: Float32, size: int | None = Non
     Args:
         model: The network.
         lightness_HW: (H, W), L in 0..100, of any size.
-        size: Working size: the short side that the network sees, in pixels; without it, the size the model was trained for.
+        size: Working size: the short side that the network sees, in pixels; without it, the size the model was trained
+            for.
         decoder: How the prediction is decoded.
 
     Returns:
@@ -74,7 +75,8 @@ def predict(
     Args:
         model: The network.
         photo: (H, W, 3) sRGB or (H, W) sRGB grey: uint8 or uint16 over their whole range, or floats in 0..1.
-        size: Working size: the short side that the network sees, in pixels; without it, the size the model was trained for.
+        size: Working size: the short side that the network sees, in pixels; without it, the size the model was trained
+            for.
         decoder: How the prediction is decoded.
 
     Returns:
@@ -91,7 +93,8 @@ def photo_lightness(photo: npt.NDArray[np.generic], space: Space | None = None) 
     """L of a photograph.
 
     Args:
-        photo: (H, W, 3) or grey (H, W): uint8 or uint16 over their whole range, or floats in 0..1, which are always sRGB.
+        photo: (H, W, 3) or grey (H, W): uint8 or uint16 over their whole range, or floats in 0..1, which are always
+            sRGB.
         space: What the numbers mean; sRGB when it is not said.
 
     Returns:
@@ -112,24 +115,54 @@ def photo_lightness(photo: npt.NDArray[np.generic], space: Space | None = None) 
 
 
 def chroma_fields(
-    model: ChromaModel, lightnesses: Sequence[Float32], size: int | None = None, decoder: Decoder = REG
+    model: ChromaModel,
+    lightnesses: Sequence[Float32],
+    size: int | None = None,
+    decoder: Decoder = REG,
+    orientations: Sequence[int] | None = None,
 ) -> list[ChromaField]:
-    """Predicts the chroma of several photographs whose `working_shape` is the same, in one batch.
+    """Predicts the chroma of several photographs in one batch; once upright, they must have the same `working_shape`.
 
     Args:
         model: The network.
         lightnesses: Of each photograph (H, W), L in 0..100.
         size: Working size; without it, the size the model was trained for.
         decoder: How the prediction is decoded.
+        orientations: EXIF's numbers for how the photographs are to be turned to stand upright, as the network wants
+            them; without them, they do.
 
     Returns:
-        For each photograph its chroma, to be asked for at full size.
+        For each photograph its chroma, turned like the photograph, to be asked for at full size.
     """
-    shapes = {working_shape(*plane.shape, size or model.size, model.multiple) for plane in lightnesses}
-    (shape,) = shapes
-    small = np.stack([np.clip(resize(plane, *shape), 0, 100) for plane in lightnesses])
-    chroma = model.chroma(small, decoder)
-    return [ChromaField(*pair, *plane.shape) for *pair, plane in zip(chroma, small, lightnesses, strict=True)]
+    orientations = orientations or [1] * len(lightnesses)
+    small = [
+        np.clip(resize(plane, *working_shape(*plane.shape, size or model.size, model.multiple)), 0, 100)
+        for plane in lightnesses
+    ]
+    upright = [turned(plane, orientation) for plane, orientation in zip(small, orientations, strict=True)]
+    fields = []
+    for ab, seen, plane, orientation in zip(
+        model.chroma(np.stack(upright), decoder), small, lightnesses, orientations, strict=True
+    ):
+        stored = np.ascontiguousarray(turned(ab, {6: 8, 8: 6}.get(orientation, orientation)))
+        fields.append(ChromaField(stored, seen, *plane.shape))
+    return fields
+
+
+def turned(planes: Float32, orientation: int) -> Float32:
+    """Planes (..., H, W) turned and mirrored as EXIF's number says, so that they stand upright.
+
+    Example:
+        >>> turned(np.array([[1, 2], [3, 4]]), 6).tolist()
+        [[3, 1], [4, 2]]
+    """
+    if orientation in (5, 6, 7, 8):
+        planes = planes.swapaxes(-2, -1)
+    if orientation in (3, 4, 7, 8):
+        planes = planes[..., ::-1, :]
+    if orientation in (2, 3, 6, 7):
+        planes = planes[..., ::-1]
+    return planes
 
 
 def join(field: ChromaField, lightness_HW: Float32, colored: Pixels, space: Space = SRGB) -> None:

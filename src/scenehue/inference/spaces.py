@@ -1,7 +1,7 @@
 """What a photo's numbers mean: sRGB, or the colour space of its ICC profile, for the way in and the way out.
 
-Most RGB profiles are three curves and a matrix; these are computed here, in float32, so that 16 bits stay 16 bits and colours
-outside sRGB keep their lightness. Profiles made of lookup tables go through LittleCMS.
+Most RGB profiles are three curves and a matrix; these are computed here, in float32, so that 16 bits stay 16 bits and
+colours outside sRGB keep their lightness. Profiles made of lookup tables go through LittleCMS.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class CurveSpace:
     """Numbers that a curve for each channel, then a matrix, turn into light.
 
     Args:
-        curves: Three of them, or one for grey; each takes numbers in 0..1 to intensities in 0..1. Grey ones are written as sRGB.
+        curves: Three of them, or one for grey; each takes numbers in 0..1 to intensities in 0..1. Grey ones are written
+            as sRGB.
         to_srgb: (3, 3), linear intensities to those of sRGB; None for sRGB's own primaries.
     """
 

@@ -1,10 +1,10 @@
 """Chroma from the network's small map to the photograph's size, along the photograph's own edges.
 
-Around each point of a small map, chroma is close to a linear function of lightness, ``ab = slope * L + offset`` (the idea of
-the guided filter, He, Sun, Tang 2010). The slopes bring back what the small map lost: where the full-size lightness departs
-from the small one, chroma departs with it. It is done twice, from the network's map to the working size and from there to
-the photograph's; between the two, what the result lost against the map is added back (back-projection), so that colours stay
-the network's own.
+Around each point of a small map, chroma is close to a linear function of lightness, ``ab = slope * L + offset`` (the
+idea of the guided filter, He, Sun, Tang 2010). The slopes bring back what the small map lost: where the full-size
+lightness departs from the small one, chroma departs with it. It is done twice, from the network's map to the working
+size and from there to the photograph's; between the two, what the result lost against the map is added back
+(back-projection), so that colours stay the network's own.
 """
 
 from __future__ import annotations

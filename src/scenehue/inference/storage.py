@@ -1,0 +1,270 @@
+"""Where photos come from and where results go: files, folders, standard streams, and S3."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import io
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol
+
+from scenehue.errors import PhotoError, ScenehueError
+from scenehue.inference.atomic import written_aside
+from scenehue.inference.formats import PHOTO_SUFFIXES
+
+STANDARD = "-"
+S3 = "s3://"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photo to be coloured.
+
+    Attributes:
+        name: As the user knows it: a path, an ``s3://`` address, or ``-``.
+        relative: Its place in the tree of results.
+        exact: The result has that very name, and not one whose ending follows from its format.
+    """
+
+    name: str
+    relative: PurePosixPath
+    exact: bool = False
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Its content.
+
+        Raises:
+            PhotoError: It is gone, or may not be read.
+        """
+        if self.name == STANDARD:
+            yield io.BytesIO(sys.stdin.buffer.read())
+        elif self.name.startswith(S3):
+            yield io.BytesIO(_download(self.name))
+        else:
+            try:
+                stream = Path(self.name).open("rb")  # noqa: SIM115 - closed below
+            except OSError as error:
+                raise PhotoError(self.name, f"cannot be read: {error.strerror or error}") from error
+            with stream:
+                yield stream
+
+
+def find_photos(inputs: Iterable[str]) -> list[Item]:
+    """Lists the photos that the user means, in a fixed order.
+
+    Args:
+        inputs: Files, patterns such as ``scans/**/*.tif``, folders, ``s3://`` addresses of objects or prefixes, or
+            ``-``. From folders and prefixes, files with a photo's name are taken, hidden ones left out; links are
+            followed, but no folder is entered twice.
+
+    Returns:
+        The photos; each is listed once.
+
+    Raises:
+        ScenehueError: An input matches nothing.
+    """
+    items: dict[str, Item] = {}
+    for text in inputs:
+        found = list(_find(text))
+        if not found:
+            raise ScenehueError(f"{text}: there is no photo of that name, and none in it")
+        for item in found:
+            items.setdefault(item.name, item)
+    return list(items.values())
+
+
+def _find(text: str) -> Iterator[Item]:
+    if text == STANDARD:
+        yield Item(STANDARD, PurePosixPath("stdin"))
+    elif text.startswith(S3):
+        yield from _find_s3(text)
+    elif os.path.isdir(text):
+        for path in _walk(Path(text)):
+            yield Item(str(path), PurePosixPath(path.relative_to(text).as_posix()))
+    elif os.path.lexists(text):
+        yield Item(text, PurePosixPath(Path(text).name))
+    else:
+        for match in sorted(glob.glob(text, recursive=True)):
+            yield from _find(match) if os.path.lexists(match) else ()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    entered = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        true_root = os.path.realpath(root)
+        if true_root in entered:
+            folders.clear()
+            continue
+        entered.add(true_root)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES:
+                yield Path(root, name)
+
+
+class Sink(Protocol):
+    """Where results go."""
+
+    def address(self, relative: PurePosixPath) -> str:
+        """The full name of a result."""
+        ...
+
+    def exists(self, relative: PurePosixPath) -> bool:
+        """Whether it is there already."""
+        ...
+
+    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
+        """Whether it is the very file that `item` is read from."""
+        ...
+
+    def written(self, relative: PurePosixPath) -> contextlib.AbstractContextManager[Path]:
+        """A path to write the result to; it appears at its address when the block ends without an error."""
+        ...
+
+
+class FolderSink:
+    """Results in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def address(self, relative: PurePosixPath) -> str:
+        return str(self.folder / relative)
+
+    def exists(self, relative: PurePosixPath) -> bool:
+        return (self.folder / relative).exists()
+
+    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
+        try:
+            return (self.folder / relative).samefile(item.name)
+        except OSError:
+            return False
+
+    def written(self, relative: PurePosixPath) -> contextlib.AbstractContextManager[Path]:
+        return written_aside(self.folder / relative)
+
+
+class StandardSink:
+    """The one result on standard output."""
+
+    def address(self, relative: PurePosixPath) -> str:
+        return STANDARD
+
+    def exists(self, relative: PurePosixPath) -> bool:
+        return False
+
+    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
+        return False
+
+    @contextlib.contextmanager
+    def written(self, relative: PurePosixPath) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "result")
+            yield path
+            with path.open("rb") as stream:
+                shutil.copyfileobj(stream, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+
+class S3Sink:
+    """Results in a bucket, below a prefix."""
+
+    def __init__(self, address: str) -> None:
+        self.bucket, self.prefix = split_address(address)
+
+    def _key(self, relative: PurePosixPath) -> str:
+        return "/".join(part for part in (self.prefix.rstrip("/"), str(relative)) if part)
+
+    def address(self, relative: PurePosixPath) -> str:
+        return f"{S3}{self.bucket}/{self._key(relative)}"
+
+    @functools.cached_property
+    def _keys(self) -> set[str]:
+        return set(_list(self.bucket, self.prefix))
+
+    def exists(self, relative: PurePosixPath) -> bool:
+        return self._key(relative) in self._keys
+
+    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
+        return self.address(relative) == item.name
+
+    @contextlib.contextmanager
+    def written(self, relative: PurePosixPath) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, relative.name)
+            yield path
+            with _s3_errors(self.address(relative)):
+                _client().upload_file(str(path), self.bucket, self._key(relative))
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Bucket and key of an ``s3://`` address.
+
+    Raises:
+        ScenehueError: It names no bucket.
+
+    Example:
+        >>> split_address("s3://archive/1920/a.jpg")
+        ('archive', '1920/a.jpg')
+    """
+    bucket, _, key = address.removeprefix(S3).partition("/")
+    if not bucket:
+        raise ScenehueError(f"{address} names no bucket; write s3://BUCKET/PREFIX")
+    return bucket, key
+
+
+@functools.cache
+def _client() -> Any:
+    try:
+        import boto3
+    except ModuleNotFoundError as error:
+        raise ScenehueError("s3:// needs one more package: pip install 'scenehue[s3]'") from error
+    return boto3.client("s3")
+
+
+@contextlib.contextmanager
+def _s3_errors(address: str) -> Iterator[None]:
+    import botocore.exceptions
+
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "?")
+        reason = {"NoSuchKey": "is gone", "404": "is gone", "NoSuchBucket": "has no such bucket"}.get(code, str(error))
+        raise PhotoError(address, reason) from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise PhotoError(address, str(error)) from error
+
+
+def _download(address: str) -> bytes:
+    bucket, key = split_address(address)
+    with _s3_errors(address):
+        content: bytes = _client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
+
+
+def _list(bucket: str, prefix: str) -> Iterator[str]:
+    with _s3_errors(f"{S3}{bucket}/{prefix}"):
+        for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                yield entry["Key"]
+
+
+def _find_s3(address: str) -> Iterator[Item]:
+    bucket, prefix = split_address(address)
+    for key in _list(bucket, prefix):
+        whole = key == prefix
+        if not whole and prefix and not prefix.endswith("/") and not key.startswith(prefix + "/"):
+            continue  # s3://bucket/old must not match older/
+        name = PurePosixPath(key)
+        if whole or (name.suffix.lower() in PHOTO_SUFFIXES and not name.name.startswith(".")):
+            relative = name.name if whole else key[len(prefix) :].lstrip("/")
+            yield Item(f"{S3}{bucket}/{key}", PurePosixPath(relative))
