@@ -16,15 +16,14 @@ from scenehue.data.files import replacing_folder
 from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
-from scenehue.evaluation.vivid import tune_vivid
-from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
-from scenehue.training.fit import Fitted, fit
+from scenehue.training.fit import Fitted, fit, loader
 from scenehue.training.module import ColorModule
 from scenehue.training.resume import fingerprint
+from scenehue.training.vivid import tune_vivid
 
 INPUTS = ("dataset/manifest.parquet", "scene_probs/scene_probs.parquet", "color_prior/color_prior.npz")
 
@@ -57,15 +56,10 @@ def run(params: Params, root: Path = Path(".")) -> None:
     with start_run(params.tracking, root, "train", inputs=inputs, system_metrics=True) as sink:
         sink.log_params(params_record(params))
         sink.log_dataset(dataset_record(artifacts / "dataset"), "training")
-        fitted = fit(
-            module,
-            ColorDataset(photos, scenes, size, train.augment, train.seed),
-            ColorDataset(validation, scenes, size),
-            params.machine,
-            resume,
-            sink,
-        )
-        card = _describe(fitted.net, params, inputs, validation)
+        seen = ColorDataset(photos, scenes, size, train.augment, train.seed)
+        unseen = ColorDataset(validation, scenes, size)
+        fitted = fit(module, seen, unseen, params.machine, resume, sink)
+        card = _describe(module, params, inputs, unseen)
         with replacing_folder(artifacts / "train") as folder:
             save_checkpoint(folder, fitted.net, card)
             _write_numbers(folder, fitted)
@@ -91,17 +85,17 @@ def _start(params: TrainParams, root: Path) -> ColorNet:
     return net.train()
 
 
-def _describe(net: ColorNet, params: Params, inputs: str, validation: PhotoDataset) -> ModelCard:
-    card = ModelCard(
+def _describe(module: ColorModule, params: Params, inputs: str, validation: ColorDataset) -> ModelCard:
+    vivid = None
+    if params.train.losses.soft:
+        batches = loader(validation, params.train, params.machine, training=False) if len(validation) else ()
+        vivid = tune_vivid(module.net.eval(), module.bins, batches)
+    return ModelCard(
         architecture=params.train.model,
         size=params.train.size,
+        decoders={"vivid": vivid} if vivid else {},
         provenance={"inputs": inputs, "params": params.train.model_dump(mode="json")},
     )
-    vivid = tune_vivid(TorchModel(net, card), validation) if params.train.losses.soft else None
-    if vivid is None:
-        return card
-    settings = {"temperature": vivid.temperature, "saturation": vivid.saturation}
-    return card.model_copy(update={"decoders": {"vivid": settings}})
 
 
 def _prior(artifacts: Path) -> tuple[np.ndarray, np.ndarray]:

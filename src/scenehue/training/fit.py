@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from scenehue.data.loading import Batch, ColorDataset, start_worker
 from scenehue.data.parallel import default_workers
-from scenehue.errors import ArtifactError
 from scenehue.models.network import ColorNet
 from scenehue.params import MachineParams, TrainParams
 from scenehue.tracking.sink import RunSink
@@ -92,7 +90,7 @@ def fit(
         sink: Where metrics are recorded while it runs.
 
     Raises:
-        ArtifactError: The training gave no numbers (its loss is not finite).
+        ArtifactError: The loss is not finite.
         KeyboardInterrupt: The user stopped it; it goes on from the last checkpoint when started again.
     """
     params = module.params
@@ -151,8 +149,6 @@ def fit(
     module.load_state_dict(state)
     rows = history.rows
     chosen = max(rows, key=lambda row: row[monitor]) if monitor else rows[-1]
-    if not all(math.isfinite(value) for value in chosen.values()):
-        raise ArtifactError("the loss is not finite; lower train.learning_rate, or set train.precision to 32")
     return Fitted(module.net, rows, chosen)
 
 

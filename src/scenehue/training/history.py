@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
+from scenehue.errors import ArtifactError
 from scenehue.tracking.sink import RunSink
 
 
@@ -51,6 +53,8 @@ class History(Callback):
 
     def _add(self, trainer: pl.Trainer) -> None:
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        if not all(math.isfinite(value) for value in metrics.values()):
+            raise ArtifactError("the loss is not finite; lower train.learning_rate, or set train.precision to 32")
         self.rows.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics})
 
     def state_dict(self) -> dict[str, Any]:

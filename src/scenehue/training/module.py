@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from scenehue.color.decoding import decode
 from scenehue.color.encoding import soft_encode
-from scenehue.color.gamut import fit_gamut
-from scenehue.color.lab import lab_to_rgb, to_uint8
 from scenehue.data.loading import Batch
 from scenehue.models.network import ColorNet, Outputs
 from scenehue.params import ColorPriorParams, TrainParams
 from scenehue.training.losses import reg_loss, scene_loss, soft_loss
+from scenehue.training.pictures import pictures, psnr
 from scenehue.training.schedule import rate_factor
 
 GREY_CHROMA = 5.0
@@ -80,14 +79,14 @@ class ColorModule(pl.LightningModule):
         options: dict[str, Any] = {"on_epoch": True, "sync_dist": True, "batch_size": len(batch.lightness)}
         for name, value in self.losses(outputs, batch).items():
             self.log(f"val/{name}", value, **options)
-        truth = _rgb(batch, batch.ab)
+        truth = pictures(batch.true_lightness, batch.ab)
         for name, ab in (
             ("grey", torch.zeros_like(batch.ab)),
             ("reg", outputs.ab),
             ("mean", decode(outputs.soft_logits, self.bins, "mean")),
         ):
-            psnr = _psnr(truth, _rgb(batch, ab))
-            self.log(f"val/psnr_{name}", float(psnr.mean()), prog_bar=name == "reg", **options)
+            quality = psnr(truth, pictures(batch.true_lightness, ab))
+            self.log(f"val/psnr_{name}", float(quality.mean()), prog_bar=name == "reg", **options)
         if outputs.scene_logits is not None:
             hit = (outputs.scene_logits.topk(5).indices == batch.scene_classes[:, :1]).any(1).float().mean()
             self.log("val/scene_top5", hit, **options)
@@ -118,16 +117,3 @@ def use_channels_last(net: nn.Module) -> nn.Module:
 def _pooled(ab: Tensor, like: Tensor) -> Tensor:
     """The mean colour of the pixels that each of the network's stands for."""
     return F.adaptive_avg_pool2d(ab, (like.shape[2], like.shape[3]))
-
-
-def _rgb(batch: Batch, ab: Tensor) -> npt.NDArray[np.uint8]:
-    """(N, H, W, 3): the photos' own lightness with the given ab, brought to their size."""
-    ab = F.interpolate(ab.float(), size=batch.ab.shape[2:], mode="bilinear", align_corners=False)
-    lab = torch.cat([batch.true_lightness, ab], dim=1).permute(0, 2, 3, 1).cpu().numpy()
-    return to_uint8(lab_to_rgb(fit_gamut(lab)))
-
-
-def _psnr(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """(N,): in dB, over 8-bit RGB."""
-    squared = np.square(truth.astype(np.float64) - predicted).mean(axis=(1, 2, 3))
-    return np.asarray(10 * np.log10(255**2 / np.maximum(squared, 1e-10)))

@@ -1,0 +1,35 @@
+"""What validation looks at: pictures from lightness and ab, at the network's own size, and their PSNR."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scenehue.color.gamut import fit_gamut
+from scenehue.color.lab import lab_to_rgb, to_uint8
+
+UInt8 = npt.NDArray[np.uint8]
+
+
+def pictures(lightness: Tensor, ab: Tensor) -> UInt8:
+    """Joins lightness with chroma of any size.
+
+    Args:
+        lightness: (N, 1, H, W), L in 0..100.
+        ab: (N, 2, h, w) in Lab units; what is no number counts as grey.
+
+    Returns:
+        (N, H, W, 3) sRGB.
+    """
+    ab = F.interpolate(torch.nan_to_num(ab.float()), size=lightness.shape[2:], mode="bilinear", align_corners=False)
+    lab = torch.cat([lightness, ab], dim=1).permute(0, 2, 3, 1).cpu().numpy()
+    return to_uint8(lab_to_rgb(fit_gamut(lab)))
+
+
+def psnr(truth: UInt8, predicted: UInt8) -> npt.NDArray[np.float64]:
+    """Of each picture, in dB, over 8-bit RGB: (N, H, W, 3) twice to (N,)."""
+    squared = np.square(truth.astype(np.float64) - predicted).mean(axis=(1, 2, 3))
+    return np.asarray(10 * np.log10(255**2 / np.maximum(squared, 1e-10)))
