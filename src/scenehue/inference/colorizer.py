@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from scenehue.errors import PhotoError, ScenehueError
@@ -25,7 +24,6 @@ from scenehue.inference.predict import chroma_fields, photo_lightness, working_s
 from scenehue.inference.spaces import Float32
 from scenehue.inference.storage import FolderSink, Item
 
-Array = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
 
 
@@ -76,15 +74,6 @@ class Colorizer:
     ) -> Decoder:
         """A way of decoding, with the values that the model's card has for it; see `Card.decoder`."""
         return self.card.decoder(name, temperature, saturation)
-
-    @overload
-    def __call__(self, photo: Image.Image | PathLike, **options: Any) -> Image.Image: ...
-    @overload
-    def __call__(self, photo: Array, **options: Any) -> Array: ...
-    @overload
-    def __call__(self, photo: Sequence[Image.Image | PathLike], **options: Any) -> list[Image.Image]: ...
-    @overload
-    def __call__(self, photo: Sequence[Array], **options: Any) -> list[Array]: ...
 
     def __call__(
         self,
@@ -185,7 +174,9 @@ class Colorizer:
             loaded = _load(photo, settings)
             lightness = photo_lightness(loaded.page.pixels, loaded.page.space)
             turned_shape = lightness.shape[:: -1 if loaded.page.orientation > 4 else 1]
-            own_shape = working_shape(*turned_shape, settings.size or self.model.size, self.model.multiple)
+            own_shape = working_shape(
+                turned_shape[0], turned_shape[1], settings.size or self.model.size, self.model.multiple
+            )
             if own_shape != shape or len(waiting) == batch_size:
                 colour_waiting()
             shape = own_shape
@@ -205,7 +196,9 @@ class _Loaded:
 
 def _load(photo: Any, settings: Settings) -> _Loaded:
     if isinstance(photo, Image.Image):
-        info = {key: photo.info[key] for key in ("exif", "icc_profile", "dpi", "xmp") if key in photo.info}
+        info: dict[str, Any] = {
+            key: photo.info[key] for key in ("exif", "icc_profile", "dpi", "xmp") if key in photo.info
+        }
         pixels, alpha, profile = pillow_pixels(photo, photo.info.get("icc_profile"))
         number = photo.getexif().get(ExifTags.Base.Orientation, 1)
         return _Loaded(page_of(pixels, alpha, number if number in range(1, 9) else 1, profile), False, _to_image(info))

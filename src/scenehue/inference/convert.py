@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -100,7 +100,7 @@ def convert(
         photo.note(f"16 bits a channel become 8 in {kind.name.upper()}")
     halves: list[tuple[Image.Image, Image.Image]] = []
 
-    def pages() -> Iterator[ColoredPage]:
+    def pages() -> Generator[ColoredPage]:
         for page in photo.pages():
             colored, lightness = color_page(model, page, settings, deep=kind.deep)
             if sheet is not None and not halves:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Pixels = npt.NDArray[Any]
 
 
 def split_alpha(channels: Pixels) -> tuple[Pixels, Pixels | None]:
@@ -34,7 +34,7 @@ def read_deep_tiff(stream: BinaryIO, index: int) -> tuple[Pixels, Pixels | None]
 
     stream.seek(0)
     with tifffile.TiffFile(stream) as tiff:
-        page = tiff.pages[index]
+        page: Any = tiff.pages[index]
         pixels = page.asarray()
         bits, photometric, extra = int(page.bitspersample), page.photometric, tuple(page.extrasamples)
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3:

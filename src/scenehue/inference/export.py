@@ -49,6 +49,7 @@ class _Decoded(nn.Module):
     def __init__(self, net: ColorNet, bins: Tensor, decoder: Decoder) -> None:
         super().__init__()
         self.net, self.decoder = net, decoder
+        self.bins: Tensor
         self.register_buffer("bins", bins)
 
     def forward(self, lightness: Tensor) -> Tensor:
@@ -110,7 +111,7 @@ def export_onnx(net: ColorNet, card: ModelCard, path: str | Path, half: bool = T
 
 
 def _choose_by_temperature(graph: Any) -> None:
-    """Puts the nodes that only the annealed mean needs into the branch of an ``If``, so that they run only when wanted."""
+    """Puts the nodes that only the annealed mean needs into the branch of an ``If``: they run only when wanted."""
     from onnx import TensorProto, helper
 
     makers = {output: node for node in graph.node for output in node.output}

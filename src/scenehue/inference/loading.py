@@ -18,8 +18,8 @@ GRAPH = "model.onnx"
 WEIGHTS = "model.safetensors"
 DTYPES = ("float32", "bfloat16", "float16")
 ADDRESSES: dict[str, Callable[[str], Path]] = {}
-"""How an address such as ``models:/scenehue@champion`` becomes a folder, by its part before the colon. Rooms that know such
-addresses enter themselves here."""
+"""How an address such as ``models:/scenehue@champion`` becomes a folder, by its part before the colon; rooms that know
+such addresses enter themselves here."""
 
 
 def load_model(

@@ -214,8 +214,7 @@ def _open_heic(stream: BinaryIO, name: str) -> ImageFile:
         from pillow_heif import HeifImageFile
     except ModuleNotFoundError as error:
         raise PhotoError(name, "HEIC needs one more package: pip install 'scenehue[heic]'") from error
-    image: ImageFile = HeifImageFile(stream)
-    return image
+    return HeifImageFile(stream)  # type: ignore[no-untyped-call]
 
 
 class _Decoder:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,8 @@ def photo_lightness(photo: npt.NDArray[np.generic], space: Space | None = None) 
     Returns:
         (H, W), L in 0..100.
     """
-    plane = np.empty(photo.shape[:2], np.float32)
+    height, width = photo.shape[:2]
+    plane = np.empty((height, width), np.float32)
     space = space or (SRGB_GREY if photo.ndim == 2 else SRGB)
 
     def fill(top: int, bottom: int) -> None:
@@ -110,7 +112,7 @@ def photo_lightness(photo: npt.NDArray[np.generic], space: Space | None = None) 
         else:
             plane[top:bottom] = lightness(band if band.ndim == 3 else np.repeat(band[..., None], 3, axis=-1))
 
-    in_bands(*plane.shape, fill)
+    in_bands(height, width, fill)
     return plane
 
 
@@ -136,7 +138,9 @@ def chroma_fields(
     """
     orientations = orientations or [1] * len(lightnesses)
     small = [
-        np.clip(resize(plane, *working_shape(*plane.shape, size or model.size, model.multiple)), 0, 100)
+        np.clip(
+            resize(plane, *working_shape(plane.shape[0], plane.shape[1], size or model.size, model.multiple)), 0, 100
+        )
         for plane in lightnesses
     ]
     upright = [turned(plane, orientation) for plane, orientation in zip(small, orientations, strict=True)]
@@ -149,7 +153,7 @@ def chroma_fields(
     return fields
 
 
-def turned(planes: Float32, orientation: int) -> Float32:
+def turned(planes: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     """Planes (..., H, W) turned and mirrored as EXIF's number says, so that they stand upright.
 
     Example:
@@ -181,7 +185,7 @@ def join(field: ChromaField, lightness_HW: Float32, colored: Pixels, space: Spac
         for channel, plane in enumerate(levels):
             colored[top:bottom, :, channel] = plane.reshape(band.shape)
 
-    in_bands(*lightness_HW.shape, fill)
+    in_bands(lightness_HW.shape[0], lightness_HW.shape[1], fill)
 
 
 def in_bands(height: int, width: int, task: Callable[[int, int], None]) -> None:

@@ -10,15 +10,18 @@ import functools
 import io
 import struct
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ImageCms
 
-from scenehue.color.lab import RGB_TO_WHITE, Float32, linear_rgb, linear_to_srgb, luminance_to_lightness
+from scenehue.color.lab import RGB_TO_WHITE, linear_rgb, linear_to_srgb, luminance_to_lightness
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Float32 = npt.NDArray[np.float32]
+Pixels = npt.NDArray[Any]
+"""uint8 or uint16 over their whole range."""
+Depth = np.dtype[Any]
 Curve = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 STEPS = 65536
@@ -35,7 +38,7 @@ class Space(Protocol):
         """L in 0..100 of (..., C) or, for grey, (...) numbers."""
         ...
 
-    def encode(self, linear: Float32, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
+    def encode(self, linear: Float32, dtype: Depth) -> Pixels:
         """(3, N) numbers of (3, N) linear sRGB intensities; may change its argument."""
         ...
 
@@ -63,7 +66,7 @@ class CurveSpace:
         return luminance_to_lightness(tables) if len(tables) == 1 else tables.astype(np.float32)
 
     @functools.cache  # noqa: B019
-    def _encoder(self, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> list[Pixels]:
+    def _encoder(self, dtype: Depth) -> list[Pixels]:
         """For each channel the numbers over `STEPS` equal steps of the intensity's square root."""
         linear = np.linspace(0, 1, STEPS) ** 2
         largest = np.iinfo(dtype).max
@@ -81,7 +84,7 @@ class CurveSpace:
         luminance += np.take(tables[2], pixels[..., 2], mode="clip")
         return luminance_to_lightness(luminance)
 
-    def encode(self, linear: Float32, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
+    def encode(self, linear: Float32, dtype: Depth) -> Pixels:
         if self._from_srgb is not None:
             linear = self._from_srgb @ linear
         np.clip(linear, 0, 1, out=linear)
@@ -115,7 +118,7 @@ class CmsSpace:
     def lightness(self, pixels: Pixels) -> Float32:
         return SRGB.lightness(self._transform(pixels, self.profile, srgb_profile()))
 
-    def encode(self, linear: Float32, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> Pixels:
+    def encode(self, linear: Float32, dtype: Depth) -> Pixels:
         numbers = SRGB.encode(linear, np.dtype(np.uint16)).T[None]
         own = self._transform(numbers, srgb_profile(), self.profile)[0].T
         return own if dtype == np.uint16 else ((own.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)

@@ -31,11 +31,13 @@ class Item:
         name: As the user knows it: a path, an ``s3://`` address, or ``-``.
         relative: Its place in the tree of results.
         exact: The result has that very name, and not one whose ending follows from its format.
+        in_folder: It was found in a folder or below a prefix that the user named.
     """
 
     name: str
     relative: PurePosixPath
     exact: bool = False
+    in_folder: bool = False
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -88,7 +90,7 @@ def _find(text: str) -> Iterator[Item]:
         yield from _find_s3(text)
     elif os.path.isdir(text):
         for path in _walk(Path(text)):
-            yield Item(str(path), PurePosixPath(path.relative_to(text).as_posix()))
+            yield Item(str(path), PurePosixPath(path.relative_to(text).as_posix()), in_folder=True)
     elif os.path.lexists(text):
         yield Item(text, PurePosixPath(Path(text).name))
     else:
@@ -267,4 +269,4 @@ def _find_s3(address: str) -> Iterator[Item]:
         name = PurePosixPath(key)
         if whole or (name.suffix.lower() in PHOTO_SUFFIXES and not name.name.startswith(".")):
             relative = name.name if whole else key[len(prefix) :].lstrip("/")
-            yield Item(f"{S3}{bucket}/{key}", PurePosixPath(relative))
+            yield Item(f"{S3}{bucket}/{key}", PurePosixPath(relative), in_folder=not whole)

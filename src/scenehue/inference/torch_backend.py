@@ -80,8 +80,8 @@ class TorchModel:
                 outputs = self.net(lightness.to(self.device)[:, None])
             if decoder.name == "reg":
                 ab = outputs.ab.float()
-            elif decoder.name == "mode" or decoder.name == "mean":
-                ab = decode(outputs.soft_logits, self.bins, decoder.name)
+            elif decoder.name in ("mode", "mean"):
+                ab = decode(outputs.soft_logits, self.bins, "mode" if decoder.name == "mode" else "mean")
             else:
                 ab = decode(outputs.soft_logits, self.bins, "annealed", decoder.temperature)
             return ab * decoder.saturation

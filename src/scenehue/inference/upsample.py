@@ -20,7 +20,7 @@ Float32 = npt.NDArray[np.float32]
 VARIANCE = np.float32(16)
 """Variance of L, in units squared, below which slopes fade out: flat areas take no colour from grain."""
 TRUST = np.float32(0.6)
-"""Share of a slope that is used; chosen on photographs, where fine detail follows the slope of its surroundings less."""
+"""Share of a slope that is used; chosen on photographs, where fine detail follows the surroundings' slope less."""
 BACK_PROJECTIONS = 2
 REDUCING_GAP = 3
 """Planes are shrunk to this many times the wanted size by means of blocks, and from there by the kernel."""
