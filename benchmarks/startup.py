@@ -1,4 +1,4 @@
-"""Start-up times, as ratios in one run: the command line over bare Python, and a repro with nothing to do over a status.
+"""Start-up times, as ratios in one run: the command line over bare Python, and an idle repro over a status.
 
     python benchmarks/startup.py
 

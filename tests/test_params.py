@@ -85,7 +85,7 @@ def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
         ("train: {losses: {reg: 0, soft: 0}}", "no colour would be learnt"),
         ("scene_probs: {teacher: onnx}", "`weights` names the file"),
         ("scene_probs: {teacher: places365, weights: 'https://example.org/x.pth'}", "`sha256` is needed"),
-        ("tracking: {uri: 'https://me:secret@example.org'}", "no user name or password"),
+        ("tracking: {uri: 'https://me:secret@example.org'}", "no user or password"),
     ],
 )
 def test_keys_that_contradict_each_other_are_explained(tmp_path: Path, text: str, advice: str) -> None:

@@ -1,6 +1,6 @@
 """The command line: one verb per stage, and what people do with the result.
 
-Rooms are imported inside the verbs, so that ``scenehue --help`` is quick and colorizing needs no torch.
+Libraries are imported inside the verbs, so that ``scenehue --help`` is quick and colorizing needs no torch.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Annotated
 import typer
 
 from scenehue.errors import ScenehueError
+from scenehue.inference.command import colorize, export
 
 STAGES = {
-    "sources": "List the photographs there are: path, size, hash.",
-    "dataset": "Decode, check and store the photographs as shards; list the rejected ones with reasons.",
-    "scene_probs": "Let a teacher say which scenes each photograph shows.",
-    "color_prior": "Count how frequent the 313 colours are, and weigh the rare ones up.",
-    "train": "Train the network; goes on from its last checkpoint after an interruption.",
-    "evaluate": "Measure the network on the test photographs, beside leaving them grey.",
+    "sources": "List the photographs: path, size, hash.",
+    "dataset": "Check the photographs and store them as shards.",
+    "scene_probs": "Let a teacher say which scenes they show.",
+    "color_prior": "Weigh the rare ones of the 313 colours up.",
+    "train": "Train the network, or go on where it was stopped.",
+    "evaluate": "Measure it on test photographs, beside grey.",
 }
 """Stage, and what it does. A stage's name is also its section of params.yaml, its module and its folder of results."""
 
@@ -55,13 +56,15 @@ def _stage_verb(stage: str) -> Callable[[Path], None]:
     return verb
 
 
+app.command()(colorize)
+app.command()(export)
 for _stage, _help in STAGES.items():
     app.command(_stage, help=f"Stage: {_help}")(_stage_verb(_stage))
 
 
 @app.command()
 def report() -> None:
-    """Show what the stage evaluate measured, and where its pictures are."""
+    """Show what the last evaluation measured."""
     from scenehue.evaluation.console import print_results
 
     print_results(Path("artifacts/evaluate"))
@@ -69,7 +72,7 @@ def report() -> None:
 
 @app.command()
 def record(params: ParamsFile = Path("params.yaml")) -> None:
-    """Record the last training in MLflow, if its run is missing there."""
+    """Record the last training in MLflow if it is missing."""
     from scenehue.params import load_params
     from scenehue.tracking.rebuild import rebuild_run
 
