@@ -7,13 +7,13 @@ import json
 import os
 import tarfile
 import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from scenehue.data.files import replacing_file
 from scenehue.errors import ArtifactError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff"})
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff")
 _SETTLED_SECONDS = 2
 
 
@@ -35,8 +35,7 @@ class Blob(NamedTuple):
 
 def is_photo(name: str) -> bool:
     """Whether a name is a photo's, by its suffix, and not a hidden file's."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+    return name.lower().endswith(SUFFIXES) and not any(part.startswith(".") for part in name.split("/"))
 
 
 def scan(path: Path) -> list[Blob]:
@@ -44,7 +43,7 @@ def scan(path: Path) -> list[Blob]:
 
     Args:
         path: A photo, or a plain tar. Of several members with one name the last counts, as when unpacking; links,
-            devices and sparse members are passed over.
+            devices, sparse members and those outside the tar's folder are passed over.
 
     Raises:
         ArtifactError: The tar is compressed or damaged, or the file cannot be read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def write_listing(path: Path, entries: Iterable[Entry]) -> None:
     ):
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(entry) for entry in sorted(entries))
+        writer.writerows(map(vars, sorted(entries)))
 
 
 def read_listing(path: Path) -> list[Entry]:

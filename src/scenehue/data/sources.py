@@ -107,6 +107,7 @@ class FolderSource:
         return None
 
     def _files(self) -> Iterator[str]:
+        """Paths of photos and tars, relative to the folder."""
         visited = set()
         for folder, subfolders, names in os.walk(self.folder, followlinks=True):
             visited.add(os.path.realpath(folder))
@@ -115,16 +116,15 @@ class FolderSource:
                 for name in subfolders
                 if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) not in visited
             ]
+            place = Path(folder).relative_to(self.folder)
             for name in names:
-                if name.startswith("."):
-                    continue
-                if name.lower().endswith(COMPRESSED_TARS):
+                if is_photo(name) or (name.lower().endswith(".tar") and not name.startswith(".")):
+                    yield os.path.join(place, name) if place.parts else name
+                elif name.lower().endswith(COMPRESSED_TARS) and not name.startswith("."):
                     raise ArtifactError(
                         f"{os.path.join(folder, name)} is compressed, so that no photo in it can be reached without "
                         "unpacking those before; turn it into a plain .tar, or move it elsewhere"
                     )
-                if is_photo(name) or name.lower().endswith(".tar"):
-                    yield Path(folder, name).relative_to(self.folder).as_posix()
 
 
 KINDS: dict[str, Callable[[int, Source, Path], PhotoSource]] = {"sample": FolderSource, "folder": FolderSource}
