@@ -4,6 +4,8 @@ Every message says what happened, to which file or key, and what to do. The comm
 traceback appears only for defects of ours.
 """
 
+from __future__ import annotations
+
 
 class ScenehueError(Exception):
     """Base of all errors that a user can cause and can mend."""
@@ -29,3 +31,6 @@ class PhotoError(ScenehueError):
         super().__init__(f"{path}: {reason}")
         self.path = str(path)
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[PhotoError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)

@@ -1,5 +1,6 @@
 """Real trainings of a tiny network on a dozen photographs, killed and resumed."""
 
+import contextlib
 import csv
 import itertools
 import json
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 
 from scenehue.data.shards import PhotoDataset
@@ -24,6 +26,7 @@ from scenehue.params import Params
 from scenehue.scenes.soft_labels import soft_labels
 from scenehue.scenes.table import write_scene_table
 from scenehue.stages import color_prior, dataset, sources, train
+from scenehue.tracking.sink import NullSink
 from scenehue.training import module
 
 EPOCHS = 6
@@ -98,6 +101,22 @@ def test_learns_and_leaves_a_model_with_its_numbers(undisturbed: Path) -> None:
     assert not (undisturbed.parents[1] / "resume/train").exists() or not any(
         (undisturbed.parents[1] / "resume/train").iterdir()
     )
+
+
+def test_each_validation_leaves_a_sheet_in_the_run(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sink(NullSink):
+        def log_artifacts(self, *paths: Path, folder: str = "") -> None:
+            for path in paths:
+                if folder == "validation":
+                    shutil.copy(path, tmp_path)
+
+    monkeypatch.setattr(train, "start_run", lambda *_, **__: contextlib.nullcontext(Sink()))
+    train.run(changed(epochs=2), root)
+    for epoch in ("0001", "0002"):
+        with Image.open(tmp_path / f"{epoch}.jpg") as sheet:
+            assert sheet.width == 4 * 32, "truth, grey, reg, mean"
+            truth, grey = (np.asarray(sheet)[:, place : place + 32].astype(int) for place in (0, 32))
+        assert np.ptp(grey, axis=2).mean() < 3 < np.ptp(truth, axis=2).mean()
 
 
 def test_killed_and_started_again_it_gives_the_same_weights(root: Path, undisturbed: Path) -> None:

@@ -66,10 +66,10 @@ def soft_encode(ab: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Te
     cell_2P = ((point_2P + REACH) / CELL).long().clamp(0, cells_a_side - 1)
     cell_P = cell_2P[0] * cells_a_side + cell_2P[1]
     few = max(FEW, neighbours)
-    index_KP, distance_KP = _nearest(point_2P, table_CX[:few, cell_P], centres, neighbours)
+    index_KP, distance_KP = _nearest(point_2P, table_CX[:few].index_select(1, cell_P), centres, neighbours)
     if few < len(table_CX):
         more = (table_CX[few, cell_P] < NUM_BINS).nonzero()[:, 0]
-        found = _nearest(point_2P[:, more], table_CX[:, cell_P[more]], centres, neighbours)
+        found = _nearest(point_2P[:, more], table_CX.index_select(1, cell_P[more]), centres, neighbours)
         index_KP[:, more], distance_KP[:, more] = found
     weight_KP = torch.softmax(distance_KP / (-2 * sigma**2), dim=0)
     shape = (neighbours, ab.shape[0], *ab.shape[2:])
@@ -78,12 +78,18 @@ def soft_encode(ab: Tensor, neighbours: int = 5, sigma: float = 5.0) -> tuple[Te
 
 def _nearest(point_2P: Tensor, candidate_CP: Tensor, centres: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
     """The nearest among each point's candidates, and their squared distances; (K, P) both."""
-    offset_a, offset_b = (centres[:, axis][candidate_CP].sub_(point_2P[axis]) for axis in (0, 1))
+    flat = candidate_CP.flatten()
+    offset_a, offset_b = (
+        centres[:, axis].index_select(0, flat).view_as(candidate_CP).sub_(point_2P[axis]) for axis in (0, 1)
+    )
     distance_CP = offset_a.square_().add_(offset_b.square_())
-    # Each minimum is the first of its equals, so that ties go to the lower bin index.
-    steps = []
-    for _ in range(neighbours):
-        steps.append(distance_CP.min(dim=0, keepdim=True))
-        distance_CP.scatter_(0, steps[-1].indices, torch.inf)
-    chosen_KP, distance_KP = (torch.cat([getattr(step, part) for step in steps]) for part in ("indices", "values"))
-    return candidate_CP.gather(0, chosen_KP), distance_KP
+    # Each candidate's rank is the number of those before it; at equal distance the lower bin index is before.
+    rank_CP = torch.zeros_like(distance_CP, dtype=torch.uint8)
+    for later in range(1, len(distance_CP)):
+        for earlier in range(later):
+            is_before = distance_CP[earlier] <= distance_CP[later]
+            rank_CP[later] += is_before
+            rank_CP[earlier] += ~is_before
+    rank_CP = rank_CP.long()
+    ranked_CP = torch.empty_like(candidate_CP).scatter_(0, rank_CP, candidate_CP)
+    return ranked_CP[:neighbours], torch.empty_like(distance_CP).scatter_(0, rank_CP, distance_CP)[:neighbours]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 
 from scenehue.errors import ArtifactError
 from scenehue.tracking.sink import RunSink
+from scenehue.training.pictures import UInt8
 
 
 class SinkLogger(Logger):
@@ -47,15 +51,22 @@ class History(Callback):
         if not trainer.val_dataloaders:
             self._add(trainer)
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.sanity_checking:
-            self._add(trainer)
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._add(trainer)
+        if pl_module.sheet is not None:
+            self._log_sheet(trainer.current_epoch + 1, pl_module.sheet)
 
     def _add(self, trainer: pl.Trainer) -> None:
         metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         if not all(math.isfinite(value) for value in metrics.values()):
             raise ArtifactError("the loss is not finite; lower train.learning_rate, or set train.precision to 32")
         self.rows.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics})
+
+    def _log_sheet(self, epoch: int, sheet: UInt8) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{epoch:04}.jpg"
+            Image.fromarray(sheet).save(path, quality=90)
+            self.logger.sink.log_artifacts(path, folder="validation")
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}

@@ -17,7 +17,7 @@ from scenehue.data.loading import Batch
 from scenehue.models.network import ColorNet, Outputs
 from scenehue.params import ColorPriorParams, TrainParams
 from scenehue.training.losses import reg_loss, scene_loss, soft_loss
-from scenehue.training.pictures import pictures, psnr
+from scenehue.training.pictures import UInt8, pictures, psnr, sheet
 from scenehue.training.schedule import rate_factor
 
 GREY_CHROMA = 5.0
@@ -38,6 +38,8 @@ class ColorModule(pl.LightningModule):
 
     bins: Tensor
     bin_weights: Tensor
+    sheet: UInt8 | None = None
+    """After a validation: its first photos, a row each: truth, grey, Reg, mean of Soft."""
 
     def __init__(
         self,
@@ -74,19 +76,22 @@ class ColorModule(pl.LightningModule):
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, prog_bar=True)
         return losses["loss"]
 
-    def validation_step(self, batch: Batch, _: int) -> None:
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
         outputs = self.net(batch.lightness)
         options: dict[str, Any] = {"on_epoch": True, "sync_dist": True, "batch_size": len(batch.lightness)}
         for name, value in self.losses(outputs, batch).items():
             self.log(f"val/{name}", value, **options)
-        truth = pictures(batch.true_lightness, batch.ab)
+        columns = {"truth": pictures(batch.true_lightness, batch.ab)}
         for name, ab in (
             ("grey", torch.zeros_like(batch.ab)),
             ("reg", outputs.ab),
             ("mean", decode(outputs.soft_logits, self.bins, "mean")),
         ):
-            quality = psnr(truth, pictures(batch.true_lightness, ab))
+            columns[name] = pictures(batch.true_lightness, ab)
+            quality = psnr(columns["truth"], columns[name])
             self.log(f"val/psnr_{name}", float(quality.mean()), prog_bar=name == "reg", **options)
+        if batch_index == 0:
+            self.sheet = sheet(list(columns.values()))
         if outputs.scene_logits is not None:
             hit = (outputs.scene_logits.topk(5).indices == batch.scene_classes[:, :1]).any(1).float().mean()
             self.log("val/scene_top5", hit, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -27,6 +29,18 @@ def pictures(lightness: Tensor, ab: Tensor) -> UInt8:
     ab = F.interpolate(torch.nan_to_num(ab.float()), size=lightness.shape[2:], mode="bilinear", align_corners=False)
     lab = torch.cat([lightness, ab], dim=1).permute(0, 2, 3, 1).cpu().numpy()
     return to_uint8(lab_to_rgb(fit_gamut(lab)))
+
+
+def sheet(columns: Sequence[UInt8], num: int = 8) -> UInt8:
+    """The first photos of a batch as one picture: a row for each photo, its versions side by side.
+
+    Args:
+        columns: The versions, (N, H, W, 3) each.
+        num: Photos at most.
+    """
+    return np.concatenate(
+        [np.concatenate(row, axis=1) for row in zip(*(column[:num] for column in columns), strict=True)]
+    )
 
 
 def psnr(truth: UInt8, predicted: UInt8) -> npt.NDArray[np.float64]:
