@@ -7,7 +7,9 @@ from scenehue.color.gamut import fit_gamut, fitted_linear, gamut_scale
 from scenehue.color.lab import lab_to_rgb, rgb_to_lab, to_uint8
 
 # Linear sRGB of XYZ, IEC 61966-2-1, as an oracle that shares nothing with ours.
-XYZ_TO_RGB = np.array([[3.2404542, -1.5371385, -0.4985314], [-0.969266, 1.8760108, 0.041556], [0.0556434, -0.2040259, 1.0572252]])
+XYZ_TO_RGB = np.array(
+    [[3.2404542, -1.5371385, -0.4985314], [-0.969266, 1.8760108, 0.041556], [0.0556434, -0.2040259, 1.0572252]]
+)
 
 
 def excess(lab):
@@ -17,7 +19,8 @@ def excess(lab):
 
 def random_lab(count=20000, spread=50):
     generator = np.random.default_rng(0)
-    return np.stack([generator.uniform(0, 100, count), *generator.normal(0, spread, (2, count))], axis=-1).astype(np.float32)
+    planes = [generator.uniform(0, 100, count), *generator.normal(0, spread, (2, count))]
+    return np.stack(planes, axis=-1).astype(np.float32)
 
 
 def test_fitted_colours_are_in_gamut_and_keep_lightness_and_hue():

@@ -44,9 +44,9 @@ def read_metadata(image: Image.Image) -> Metadata:
         exif = exif[6:]
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
     dpi = None
-    with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+    with contextlib.suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
         # A TIFF that says nothing of its resolution is given 1 by Pillow.
-        said = 282 in image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else "dpi" in info
+        said = not isinstance(image, TiffImagePlugin.TiffImageFile) or 282 in image.tag_v2
         x, y = (float(number) for number in info["dpi"]) if said else (0, 0)
         dpi = (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
     photoshop = None

@@ -246,6 +246,8 @@ class _Decoder:
             check_megapixels(self.name, image.width, image.height, self.max_megapixels)
         turned = 1 if isinstance(image, TiffImagePlugin.TiffImageFile) else orientation(self.metadata)
         profile = image.info.get("icc_profile")
+        if isinstance(image, TiffImagePlugin.TiffImageFile):  # whose `info` still holds the page before
+            profile = image.tag_v2.get(34675)
         alpha: Pixels | None = None
         if self.is_deep() and isinstance(image, PngImagePlugin.PngImageFile):
             pixels, alpha = read_deep_png(self.stream)

@@ -20,6 +20,8 @@ from scenehue.inference.metadata import Metadata, parse_exif
 from scenehue.inference.photo_file import Photo
 from scenehue.inference.spaces import Pixels
 
+CLASSIC_TIFF_BYTES = 3.8e9
+"""More than these go into a BigTIFF."""
 DEFAULT_QUALITY = {JPEG.name: 95, WEBP.name: 92, AVIF.name: 85, HEIC.name: 90}
 
 
@@ -170,9 +172,9 @@ def _write_tiff(path: Path, pages: Iterable[ColoredPage], photo: Photo) -> None:
     fields = parse_exif(metadata.exif)
     cameras = {tag: dict(fields.get_ifd(tag)) for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)}
     cameras = {tag: values for tag, values in cameras.items() if values}
-    compression = None if photo.compression == "none" else photo.compression
+    compression = {"none": None, "deflate": "zlib"}.get(photo.compression, photo.compression)
     bytes_expected = photo.count * photo.width * photo.height * 4 * (2 if photo.deep else 1)
-    with tifffile.TiffWriter(path, bigtiff=bytes_expected > 4e9 * 0.95) as tiff:
+    with tifffile.TiffWriter(path, bigtiff=bytes_expected > CLASSIC_TIFF_BYTES) as tiff:
         for page in pages:
             tiff.write(
                 with_alpha(page),

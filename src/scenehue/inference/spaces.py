@@ -7,7 +7,6 @@ colours outside sRGB keep their lightness. Profiles made of lookup tables go thr
 from __future__ import annotations
 
 import functools
-import io
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -112,7 +111,7 @@ class CmsSpace:
         import imagecodecs
 
         return imagecodecs.cms_transform(
-            np.ascontiguousarray(pixels), source, target, colorspace="rgb", outcolorspace="rgb", outdtype=pixels.dtype
+            np.ascontiguousarray(pixels), source, target, colorspace="rgb", outcolorspace="rgb", outdtype=np.uint16, intent=1
         )
 
     def lightness(self, pixels: Pixels) -> Float32:
@@ -134,8 +133,9 @@ SRGB_GREY = CurveSpace([_srgb_curve])
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """An ICC profile that says sRGB."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    """An ICC profile that says sRGB, the same at any time."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
 @functools.lru_cache(maxsize=32)
@@ -153,7 +153,7 @@ def space_of(profile: bytes | None, channels: int) -> Space | None:
         return SRGB_GREY if channels == 1 else SRGB
     try:
         return _parse(profile, channels)
-    except (struct.error, ValueError, IndexError, KeyError, OSError, ImageCms.PyCMSError, np.linalg.LinAlgError):
+    except (struct.error, ValueError, IndexError, KeyError, RuntimeError, np.linalg.LinAlgError):
         return None
 
 
@@ -168,8 +168,10 @@ def _parse(profile: bytes, channels: int) -> Space | None:
     if channels == 1:
         return CurveSpace([_curve(tags[b"kTRC"])])
     if b"A2B0" in tags or profile[20:24] != b"XYZ ":
-        ImageCms.ImageCmsProfile(io.BytesIO(profile))  # raises where LittleCMS cannot use it
-        return CmsSpace(profile)
+        space = CmsSpace(profile)
+        space.encode(np.zeros((3, 1), np.float32), np.dtype(np.uint16))  # fails where LittleCMS cannot use it
+        space.lightness(np.zeros((1, 1, 3), np.uint16))
+        return space
     curves = [_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]
     to_d50 = np.stack([_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=1)
     to_srgb = np.linalg.inv(SRGB_TO_D50) @ to_d50

@@ -1,0 +1,189 @@
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+from skimage.color import rgb2lab
+
+from inference.files import (
+    ADOBE_RGB,
+    EXIF_IFD,
+    GPS_IFD,
+    GREY_GAMMA,
+    deep,
+    encoded,
+    every_kind,
+    exif,
+    heic,
+    picture,
+    tiff,
+)
+from scenehue.errors import PhotoError
+from scenehue.inference.convert import Settings, convert
+from scenehue.inference.formats import FORMATS, TIFF
+from scenehue.inference.metadata import parse_exif
+from scenehue.inference.photo_file import open_photo
+
+KINDS = every_kind()
+
+
+def colored(data, name, tinter, tmp_path, kind=None, chroma=20, **options):
+    """Colours a file; the result as (opened photo, its pages, the original's notes, the path)."""
+    tinter.amount = chroma
+    photo = open_photo(io.BytesIO(data), name)
+    kind = FORMATS[kind] if kind else photo.format
+    path = tmp_path / f"result{kind.suffixes[0]}"
+    convert(tinter, photo, path, kind, Settings(**options))
+    result = open_photo(io.BytesIO(path.read_bytes()), "result")
+    return result, list(result.pages()), photo.notes, path
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_keeps_size_lightness_and_what_it_carries(name, tinter, tmp_path):
+    original = open_photo(io.BytesIO(KINDS[name]), name)
+    pages = list(original.pages())
+    result, new_pages, notes, _ = colored(KINDS[name], name, tinter, tmp_path)
+    assert (result.width, result.height, result.count) == (original.width, original.height, original.count)
+    for old, new in zip(pages, new_pages, strict=True):
+        assert new.pixels.shape == (*old.pixels.shape[:2], 3)
+        assert new.pixels.dtype == old.pixels.dtype
+        assert new.profile == old.profile
+        assert new.orientation == old.orientation
+        if old.alpha is not None:
+            assert np.array_equal(new.alpha, old.alpha)
+        old_lightness, new_lightness = old.space.lightness(old.pixels), new.space.lightness(new.pixels)
+        lossy = result.format.name in ("jpeg", "webp", "avif")
+        assert np.abs(old_lightness - new_lightness).mean() < (1.5 if lossy else 0.25)
+        if name not in ("bilevel.png", "fax.tif"):
+            assert np.ptp(new.pixels.astype(float), axis=-1).mean() > 0.02 * np.iinfo(new.pixels.dtype).max
+    if original.metadata.dpi:
+        assert result.metadata.dpi == pytest.approx(original.metadata.dpi, rel=1e-4)
+    if 271 in parse_exif(original.metadata.exif):
+        fields = parse_exif(result.metadata.exif)
+        assert (fields[271], fields[33432]) == ("Maker", "Somebody")
+        assert fields.get_ifd(EXIF_IFD)[0x9003] == "1899:12:31 23:59:59"
+        assert fields.get_ifd(GPS_IFD)[2] == (52.0, 30.0, 0.5)
+    assert all("CMYK" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["rgb.jpg", "deep-alpha.png", "deep.tif", "palette-alpha.png", "grey.jpg"])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_any_format_to_any_other(name, kind, tinter, tmp_path):
+    if kind == "heic":
+        pytest.importorskip("pillow_heif")
+    result, pages, notes, _ = colored(KINDS[name], name, tinter, tmp_path, kind)
+    assert (result.width, result.height) == (48, 32)
+    assert any("16 bits" in note for note in notes) == ("deep" in name and not FORMATS[kind].deep)
+    assert any("transparency" in note for note in notes) == ("alpha" in name and kind == "jpeg")
+    assert (pages[0].alpha is not None) == ("alpha" in name and kind != "jpeg")
+    if name == "rgb.jpg":
+        assert parse_exif(result.metadata.exif)[271] == "Maker"
+        assert pages[0].profile == ADOBE_RGB
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_turned_photos_stay_turned(orientation, kind, tinter, tmp_path):
+    data = encoded(picture().convert("L"), kind, exif=exif(orientation).tobytes())
+    _, _, _, path = colored(data, "turned", tinter, tmp_path)
+    before = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("L")
+    after = ImageOps.exif_transpose(Image.open(path)).convert("L")
+    assert after.size == before.size
+    assert np.abs(np.asarray(after).astype(int) - np.asarray(before)).mean() < 12
+
+
+def test_turned_deep_tiff_stays_turned(tinter, tmp_path):
+    data = tiff(deep(picture()), photometric="rgb", extratags=[(274, "H", 1, 6, True)])
+    _, pages, _, path = colored(data, "turned.tif", tinter, tmp_path)
+    assert pages[0].orientation == 6
+    assert tifffile.imread(path).shape == (32, 48, 3)
+
+
+def test_sepia_is_turned_to_lightness(tinter, tmp_path):
+    _, pages, _, _ = colored(KINDS["sepia.jpg"], "sepia.jpg", tinter, tmp_path, chroma=0)
+    assert np.ptp(pages[0].pixels.astype(int), axis=-1).mean() < 2
+
+
+def test_profile_keeps_its_meaning(tinter, tmp_path):
+    image = picture()
+    _, pages, _, _ = colored(encoded(image, "PNG", icc_profile=ADOBE_RGB), "a.png", tinter, tmp_path)
+    _, plain, _, _ = colored(encoded(image, "PNG"), "a.png", tinter, tmp_path)
+    assert pages[0].profile == ADOBE_RGB
+    assert not np.array_equal(pages[0].pixels, plain[0].pixels)
+
+
+def test_grey_profile_is_read_and_replaced_by_srgb(tinter, tmp_path):
+    grey = Image.fromarray(np.full((32, 32), 128, np.uint8))
+    _, pages, _, _ = colored(encoded(grey, "PNG", icc_profile=GREY_GAMMA), "g.png", tinter, tmp_path, chroma=0)
+    expected = 116 * np.cbrt((128 / 255) ** 1.8) - 16
+    assert rgb2lab(pages[0].pixels)[..., 0].mean() == pytest.approx(expected, abs=0.5)
+    assert "sRGB".encode("utf-16-be") in pages[0].profile
+
+
+def test_broken_profile_is_said(tinter, tmp_path):
+    data = encoded(picture(), "PNG", icc_profile=ADOBE_RGB[:200])
+    _, pages, notes, _ = colored(data, "a.png", tinter, tmp_path)
+    assert pages[0].profile is None
+    assert "ICC profile is broken" in notes[0]
+
+
+def test_iptc_comment_and_xmp_stay(tinter, tmp_path):
+    blocks = b"8BIM\x04\x04\0\0\0\0\0\x04abcd"
+    segment = b"Photoshop 3.0\0" + blocks
+    extra = b"\xff\xed" + (len(segment) + 2).to_bytes(2, "big") + segment
+    data = encoded(picture(), "JPEG", extra=extra, comment=b"from a box", xmp=b"<x:xmpmeta/>")
+    result, *_ = colored(data, "a.jpg", tinter, tmp_path)
+    assert result.metadata.photoshop == blocks
+    assert result.metadata.comment == b"from a box"
+    assert result.metadata.xmp == b"<x:xmpmeta/>"
+    result, *_ = colored(data, "a.jpg", tinter, tmp_path, "tiff")
+    assert (result.metadata.photoshop, result.metadata.xmp) == (blocks, b"<x:xmpmeta/>")
+
+
+def test_png_texts_stay(tinter, tmp_path):
+    from PIL.PngImagePlugin import PngInfo
+
+    texts = PngInfo()
+    texts.add_text("Author", "Somebody")
+    texts.add_itxt("Title", "Überfahrt")
+    result, *_ = colored(encoded(picture(), "PNG", pnginfo=texts), "a.png", tinter, tmp_path)
+    assert result.metadata.text == {"Author": "Somebody", "Title": "Überfahrt"}
+
+
+def test_compression_of_a_tiff_stays(tinter, tmp_path):
+    for name, expected in (("lzw.tif", 5), ("deep.tif", 5), ("cmyk.tif", 1), ("fax.tif", 8)):
+        *_, path = colored(KINDS[name], name, tinter, tmp_path)
+        with tifffile.TiffFile(path) as written:
+            assert written.pages[0].compression == expected
+
+
+def test_heic_by_the_extra(tinter, tmp_path):
+    pytest.importorskip("pillow_heif")
+    result, pages, _, _ = colored(heic(), "a.heic", tinter, tmp_path)
+    assert result.format.name == "heic"
+    assert pages[0].pixels.shape == (32, 48, 3)
+
+
+def test_heic_without_the_extra_says_what_to_install(monkeypatch):
+    pytest.importorskip("pillow_heif")
+    data = heic()
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    with pytest.raises(PhotoError, match=r"a\.heic: HEIC needs one more package: pip install 'scenehue\[heic\]'"):
+        open_photo(io.BytesIO(data), "a.heic")
+
+
+def test_several_pages_need_tiff(tinter, tmp_path):
+    with pytest.raises(PhotoError, match="has 3 pages, and JPEG holds one"):
+        colored(KINDS["pages.tif"], "pages.tif", tinter, tmp_path, "jpeg")
+
+
+def test_big_tiff_carries_camera_and_place(tinter, tmp_path, monkeypatch):
+    from scenehue.inference import photo_writer
+
+    monkeypatch.setattr(photo_writer, "CLASSIC_TIFF_BYTES", 1)
+    result, _, _, path = colored(KINDS["rgb.jpg"], "rgb.jpg", tinter, tmp_path, "tiff")
+    assert path.read_bytes()[2] == 43
+    assert result.format is TIFF
+    fields = parse_exif(result.metadata.exif)
+    assert fields.get_ifd(EXIF_IFD)[0x9003] == "1899:12:31 23:59:59"
