@@ -90,8 +90,9 @@ def _grid() -> Tensor:
 def _by_geometry(point_2P: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The five grid points nearest to each colour, their squared distances, and whether these are its five bins.
 
-    With p >= q the distances to the nearest grid point along the two axes, the five are that point, the next ones towards
-    the colour along both axes, the one away from it along q's, and either the diagonal one or the one away along p's.
+    With p >= q the distances to the nearest grid point along the two axes, the five are that point, the next ones
+    towards the colour along both axes, the one away from it along q's, and either the diagonal one or the one away
+    along p's.
     """
     cell_2P = (point_2P / STEP).round()
     offset_2P = point_2P - STEP * cell_2P
