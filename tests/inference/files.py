@@ -87,7 +87,7 @@ def every_kind() -> dict[str, bytes]:
         "alpha.webp": encoded(rgba, "WEBP", lossless=True),
         "rgb.avif": encoded(rgb, "AVIF", exif=exif()),
         "still.gif": encoded(palette, "GIF"),
-        "rgb.bmp": encoded(rgb, "BMP"),
+        "bitmap.bmp": encoded(rgb, "BMP"),
         "grey.pgm": encoded(grey, "PPM"),
     }
 

@@ -111,7 +111,13 @@ class CmsSpace:
         import imagecodecs
 
         return imagecodecs.cms_transform(
-            np.ascontiguousarray(pixels), source, target, colorspace="rgb", outcolorspace="rgb", outdtype=np.uint16, intent=1
+            np.ascontiguousarray(pixels),
+            source,
+            target,
+            colorspace="rgb",
+            outcolorspace="rgb",
+            outdtype=np.uint16,
+            intent=1,
         )
 
     def lightness(self, pixels: Pixels) -> Float32:

@@ -234,6 +234,8 @@ def _client() -> Any:
 
 @contextlib.contextmanager
 def _s3_errors(address: str) -> Iterator[None]:
+    _client()
+    import boto3.exceptions
     import botocore.exceptions
 
     try:
@@ -242,7 +244,7 @@ def _s3_errors(address: str) -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "?")
         reason = {"NoSuchKey": "is gone", "404": "is gone", "NoSuchBucket": "has no such bucket"}.get(code, str(error))
         raise PhotoError(address, reason) from error
-    except botocore.exceptions.BotoCoreError as error:
+    except (botocore.exceptions.BotoCoreError, boto3.exceptions.Boto3Error) as error:
         raise PhotoError(address, str(error)) from error
 
 
