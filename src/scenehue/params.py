@@ -221,7 +221,7 @@ class TrackingParams(Section):
     """Where training and evaluation are recorded."""
 
     uri: str | None = "sqlite:///mlflow.db"
-    """MLflow's tracking address, unless MLFLOW_TRACKING_URI says otherwise; null switches it off. User name and password
+    """MLflow's tracking address, unless MLFLOW_TRACKING_URI says otherwise; null switches it off. Name and password
     go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     experiment: str = "scenehue"
 
