@@ -86,7 +86,7 @@ class ColorDataset(Dataset[Batch]):
         self.geometry = training_geometry(augment, size) if augment else None
         self.lightness = training_lightness(augment) if augment else None
         self._ids = photos.ids
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def set_epoch(self, epoch: int) -> None:
         """Tells all workers which epoch it is; also between epochs of workers that live on."""
@@ -96,19 +96,19 @@ class ColorDataset(Dataset[Batch]):
         return len(self.photos)
 
     def __getitem__(self, index: int) -> Batch:
-        rgb = decode_rgb(self.photos.encoded(index), name=self._ids[index])
+        id = self._ids[index]
+        rgb = decode_rgb(self.photos.encoded(index), name=id)
         if self.geometry is None or self.lightness is None:
-            lab = torch.from_numpy(rgb_to_lab(validation_geometry(rgb, self.size)).transpose(2, 0, 1).copy())
-            return Batch(lab[:1], lab[1:], lab[:1], *self.scenes[self._ids[index]])
-        seed = zlib.crc32(f"{self.seed}/{int(self._epoch)}/{self._ids[index]}".encode())
-        self.geometry.set_random_seed(seed)
-        self.lightness.set_random_seed(seed)
-        lab = rgb_to_lab(self.geometry(image=rgb)["image"])
-        changed = self.lightness(image=np.clip(lab[..., :1] / 100, 0, 1))["image"].astype(np.float32) * 100
-        both = torch.from_numpy(
-            np.concatenate([changed.clip(0, 100), lab[..., 1:], lab[..., :1]], 2).transpose(2, 0, 1).copy()
-        )
-        return Batch(both[:1], both[1:3], both[3:], *self.scenes[self._ids[index]])
+            lab = rgb_to_lab(validation_geometry(rgb, self.size))
+            seen = lab[..., :1]
+        else:
+            seed = zlib.crc32(f"{self.seed}/{int(self._epoch)}/{id}".encode())
+            self.geometry.set_random_seed(seed)
+            self.lightness.set_random_seed(seed)
+            lab = rgb_to_lab(self.geometry(image=rgb)["image"])
+            seen = self.lightness(image=np.clip(lab[..., :1] / 100, 0, 1))["image"].clip(0, 1) * np.float32(100)
+        planes = torch.from_numpy(np.concatenate([seen, lab], axis=2).transpose(2, 0, 1).copy())
+        return Batch(planes[:1], planes[2:], planes[1:2], *self.scenes[id])
 
 
 def start_worker(worker: int) -> None:
