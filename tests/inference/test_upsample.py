@@ -7,7 +7,7 @@ from scenehue.color.lab import rgb_to_lab
 from scenehue.inference.predict import working_shape
 from scenehue.inference.upsample import (
     ChromaField,
-    _row_weights,
+    cubic,
     refine,
     resize,
     upsample_bilinear,
@@ -16,14 +16,11 @@ from scenehue.inference.upsample import (
 
 
 @pytest.mark.parametrize(("source", "target"), [(16, 100), (100, 16), (7, 7), (1, 5), (5, 1)])
-def test_row_weights_are_those_of_pillow(source, target):
-    plane = np.random.default_rng(0).random((source, 3)).astype(np.float32)
-    expected = np.asarray(Image.fromarray(plane).resize((3, target), Image.Resampling.BICUBIC))
-    rows = []
-    for top in range(0, target, 3):
-        first, weights = _row_weights(source, target, top, min(top + 3, target))
-        rows.append(weights @ plane[first : first + weights.shape[1]])
-    assert np.allclose(np.concatenate(rows), expected, atol=1e-5)
+def test_cubic_is_that_of_pillow(source, target):
+    planes = np.random.default_rng(0).random((2, source, 9)).astype(np.float32)
+    for resized, plane in zip(cubic(planes, target, 31), planes, strict=True):
+        expected = Image.fromarray(plane).resize((31, target), Image.Resampling.BICUBIC)
+        assert np.allclose(resized, np.asarray(expected), atol=1e-5)
 
 
 def test_shrinking_averages_areas():
