@@ -192,6 +192,12 @@ class TrainParams(Section):
     """Validations without improvement before training stops early; 0 never stops."""
     seed: int = Field(0, ge=0)
 
+    @model_validator(mode="after")
+    def _ends_with_a_validation(self) -> TrainParams:
+        if self.epochs % self.validate_every:
+            raise ValueError(f"epochs ({self.epochs}) must be a multiple of validate_every ({self.validate_every})")
+        return self
+
 
 class EvaluateParams(Section):
     """Stage ``evaluate``."""

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from scenehue.data.shards import PhotoDataset
-from scenehue.errors import ArtifactError, ParamsError
+from scenehue.errors import ArtifactError, ParamsError, ScenehueError
 from scenehue.models.checkpoint import load_checkpoint
 from scenehue.params import Params
 from scenehue.scenes.soft_labels import soft_labels
@@ -219,8 +220,62 @@ def test_a_loss_that_is_not_finite_is_an_error(root: Path) -> None:
     assert not (root / "artifacts/train").exists()
 
 
-@pytest.mark.parametrize("missing", ["dataset/manifest.parquet", "scene_probs/scene_probs.parquet"])
-def test_a_missing_input_is_named(root: Path, missing: str) -> None:
-    (root / "artifacts" / missing).unlink()
-    with pytest.raises(ArtifactError, match=missing):
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100])])
+@pytest.mark.parametrize("name", train.INPUTS)
+def test_a_missing_or_damaged_input_is_named(root: Path, name: str, damage: Callable[[Path], object]) -> None:
+    damage(root / "artifacts" / name)
+    with pytest.raises(ArtifactError, match=name):
         train.run(Params.model_validate(CONFIG), root)
+
+
+def test_a_prior_counted_with_another_encoding_is_refused(root: Path) -> None:
+    with pytest.raises(ArtifactError, match="another encoding"):
+        train.run(Params.model_validate(CONFIG | {"color_prior": {"sigma": 4}}), root)
+
+
+def test_several_processes_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ScenehueError, match="one process"):
+        train.run(Params.model_validate(CONFIG), root)
+
+
+def test_a_killed_training_keeps_its_best_weights(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([1.0, 3.0, 2.0, 0.5])
+    current: list[float] = []
+
+    def score(*_: object) -> np.ndarray:
+        return np.array([current[-1]])
+
+    def begin(self: module.ColorModule) -> None:
+        current.append(next(scores))
+
+    class Killed(BaseException):
+        pass
+
+    def kill(self: module.ColorModule) -> None:
+        if self.trainer.current_epoch == 2:
+            raise Killed
+
+    monkeypatch.setattr(module, "psnr", score)
+    monkeypatch.setattr(module.ColorModule, "on_validation_epoch_start", begin)
+    monkeypatch.setattr(module.ColorModule, "on_train_epoch_start", kill)
+    with pytest.raises(Killed):
+        train.run(changed(epochs=4), root)
+    (kept,) = (root / "resume/train").iterdir()
+    best = load_file_of(kept / "best.ckpt")
+    monkeypatch.setattr(module.ColorModule, "on_train_epoch_start", lambda _: None)
+    train.run(changed(epochs=4), root)
+    assert json.loads((root / "artifacts/train/metrics.json").read_text())["epoch"] == 2
+    weights = load_file(root / "artifacts/train/model.safetensors")["reg_head.weight"]
+    torch.testing.assert_close(weights, best["net.reg_head.weight"])
+
+
+def load_file_of(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return dict(torch.load(checkpoint, weights_only=True)["state_dict"])
+
+
+def test_ctrl_c_is_an_interruption(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.ColorModule, "on_validation_epoch_start", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train.run(changed(epochs=3), root)
+    assert not (root / "artifacts/train").exists()

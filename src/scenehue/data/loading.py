@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class SceneLabels:
     def __init__(self, path: Path) -> None:
         try:
             table = pq.read_table(path)
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             raise ArtifactError(f"{path} cannot be read; run the stage scene_probs first ({error})") from error
         self.path = path
         self._row = {id: row for row, id in enumerate(table["id"].to_pylist())}

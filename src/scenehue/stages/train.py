@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from scenehue.data.files import replacing_folder
 from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
-from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.checkpoint import WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
-from scenehue.params import Params, TrainParams
+from scenehue.params import ColorPriorParams, Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
 from scenehue.training.fit import Fitted, fit, loader
 from scenehue.training.module import ColorModule
@@ -47,11 +48,16 @@ def run(params: Params, root: Path = Path(".")) -> None:
     net = _start(train, root)
     batches = max(1, len(photos) // train.batch_size)
     module = ColorModule(
-        net, train, params.color_prior, *_prior(artifacts), steps_per_epoch=math.ceil(batches / train.accumulate)
+        net,
+        train,
+        params.color_prior,
+        *_prior(artifacts, params.color_prior),
+        steps_per_epoch=math.ceil(batches / train.accumulate),
     )
-    inputs = fingerprint(
-        [params.train.model_dump_json(), params.dataset.model_dump_json()], [artifacts / name for name in INPUTS]
-    )
+    start = _start_folder(train, root)
+    files = [artifacts / name for name in INPUTS] + ([start / WEIGHTS] if start else [])
+    settings = (train, params.dataset, params.color_prior)
+    inputs = fingerprint([section.model_dump_json() for section in settings], files)
     resume = root / "resume/train" / inputs
     with start_run(params.tracking, root, "train", inputs=inputs, system_metrics=True) as sink:
         sink.log_params(params_record(params))
@@ -71,10 +77,16 @@ def run(params: Params, root: Path = Path(".")) -> None:
     )
 
 
+def _start_folder(params: TrainParams, root: Path) -> Path | None:
+    if params.init_from == "released":
+        return Path(__file__).parents[1] / "released"
+    return root / params.init_from if params.init_from else None
+
+
 def _start(params: TrainParams, root: Path) -> ColorNet:
-    if params.init_from is None:
+    folder = _start_folder(params, root)
+    if folder is None:
         return ColorNet(params.model)
-    folder = Path(__file__).parents[1] / "released" if params.init_from == "released" else root / params.init_from
     net, card = load_checkpoint(folder)
     for key, value in params.model.model_dump(exclude={"pretrained"}).items():
         if (theirs := getattr(card.architecture, key)) != value:
@@ -98,13 +110,17 @@ def _describe(module: ColorModule, params: Params, inputs: str, validation: Colo
     )
 
 
-def _prior(artifacts: Path) -> tuple[np.ndarray, np.ndarray]:
+def _prior(artifacts: Path, encoding: ColorPriorParams) -> tuple[np.ndarray, np.ndarray]:
     path = artifacts / "color_prior/color_prior.npz"
     try:
         with np.load(path) as prior:
-            return prior["bins"], prior["weights"]
-    except (OSError, KeyError, ValueError) as error:
+            counted_with = int(prior["neighbours"]), float(prior["sigma"])
+            bins, weights = prior["bins"], prior["weights"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path} cannot be read; run the stage color_prior first ({error})") from error
+    if counted_with != (encoding.neighbours, encoding.sigma):
+        raise ArtifactError(f"{path} was counted with another encoding; run the stage color_prior again")
+    return bins, weights
 
 
 def _write_numbers(folder: Path, fitted: Fitted) -> None:

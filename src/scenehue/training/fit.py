@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from scenehue.data.loading import Batch, ColorDataset, start_worker
 from scenehue.data.parallel import default_workers
+from scenehue.errors import ScenehueError
 from scenehue.models.network import ColorNet
 from scenehue.params import MachineParams, TrainParams
 from scenehue.tracking.sink import RunSink
@@ -91,8 +93,11 @@ def fit(
 
     Raises:
         ArtifactError: The loss is not finite.
+        ScenehueError: It was started as one of several processes.
         KeyboardInterrupt: The user stopped it; it goes on from the last checkpoint when started again.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ScenehueError("training runs in one process; start `scenehue train` itself, without torchrun")
     params = module.params
     monitor = ("val/psnr_reg" if params.losses.reg else "val/psnr_mean") if len(val) else None
     history = History(sink)
@@ -106,7 +111,8 @@ def fit(
             enable_version_counter=False,
             save_on_train_epoch_end=monitor is None,
         )
-        for name, by in {LAST: None, **({BEST: monitor} if monitor else {})}.items()
+        # The best one first: the last checkpoint also holds what the best one has seen, and must not be a step behind.
+        for name, by in {**({BEST: monitor} if monitor else {}), LAST: None}.items()
     ]
     callbacks: list[Callback] = [_Epochs(), history, *checkpoints, LearningRateMonitor("step"), RichProgressBar()]
     if params.ema_decay:
@@ -135,15 +141,18 @@ def fit(
             callbacks=callbacks,
         )
         last = resume / f"{LAST}.ckpt"
-        trainer.fit(
-            module,
-            batches,
-            loader(val, params, machine, training=False) if len(val) else None,
-            ckpt_path=str(last) if last.exists() else None,
-            weights_only=True,
-        )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(
+                module,
+                batches,
+                loader(val, params, machine, training=False) if len(val) else None,
+                ckpt_path=str(last) if last.exists() else None,
+                weights_only=True,
+            )
+        except SystemExit:  # Lightning's way of passing on Ctrl-C
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
     kept = resume / f"{BEST if monitor else LAST}.ckpt"
     state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
+from torch import Tensor
 
 from scenehue.errors import ArtifactError
 from scenehue.tracking.sink import RunSink
@@ -41,11 +42,22 @@ class SinkLogger(Logger):
 
 
 class History(Callback):
-    """Keeps a row of metrics for each epoch that was validated (each epoch, where nothing is)."""
+    """Keeps a row of metrics for each epoch that was validated (each epoch, where nothing is).
+
+    Training losses are means over the batches since the row before.
+    """
 
     def __init__(self, sink: RunSink) -> None:
         self.logger = SinkLogger(sink)
         self.rows: list[dict[str, float]] = []
+        self._sums: dict[str, Tensor] = {}
+        self._batches = 0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self._batches += 1
+        for name, value in trainer.callback_metrics.items():
+            if name.startswith("train/"):
+                self._sums[name] = self._sums.get(name, 0) + value
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.val_dataloaders:
@@ -57,7 +69,9 @@ class History(Callback):
             self._log_sheet(trainer.current_epoch + 1, pl_module.sheet)
 
     def _add(self, trainer: pl.Trainer) -> None:
-        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        means = {name: value / self._batches for name, value in self._sums.items()}
+        self._sums, self._batches = {}, 0
+        metrics = {name: float(value) for name, value in sorted((trainer.callback_metrics | means).items())}
         if not all(math.isfinite(value) for value in metrics.values()):
             raise ArtifactError("the loss is not finite; lower train.learning_rate, or set train.precision to 32")
         self.rows.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics})

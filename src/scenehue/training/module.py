@@ -82,17 +82,18 @@ class ColorModule(pl.LightningModule):
         for name, value in self.losses(outputs, batch).items():
             self.log(f"val/{name}", value, **options)
         columns = {"truth": pictures(batch.true_lightness, batch.ab)}
-        for name, ab in (
-            ("grey", torch.zeros_like(batch.ab)),
-            ("reg", outputs.ab),
-            ("mean", decode(outputs.soft_logits, self.bins, "mean")),
-        ):
+        predicted = {"grey": torch.zeros_like(batch.ab)}
+        if self.params.losses.reg:
+            predicted["reg"] = outputs.ab
+        if self.params.losses.soft:
+            predicted["mean"] = decode(outputs.soft_logits, self.bins, "mean")
+        for name, ab in predicted.items():
             columns[name] = pictures(batch.true_lightness, ab)
             quality = psnr(columns["truth"], columns[name])
             self.log(f"val/psnr_{name}", float(quality.mean()), prog_bar=name == "reg", **options)
         if batch_index == 0:
             self.sheet = sheet(list(columns.values()))
-        if outputs.scene_logits is not None:
+        if self.params.losses.scene and outputs.scene_logits is not None:
             hit = (outputs.scene_logits.topk(5).indices == batch.scene_classes[:, :1]).any(1).float().mean()
             self.log("val/scene_top5", hit, **options)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import scenehue
 
+ROOMS = ("color", "data", "models", "training")
+
 
 def fingerprint(texts: Iterable[str], files: Iterable[Path]) -> str:
     """Hash of a training's inputs.
@@ -25,7 +27,8 @@ def fingerprint(texts: Iterable[str], files: Iterable[Path]) -> str:
     """
     digest = hashlib.sha256()
     package = Path(scenehue.__file__).parent
-    code = [path for room in ("color", "data", "models", "training") for path in sorted((package / room).rglob("*.py"))]
+    code = [path for room in ROOMS for path in sorted((package / room).rglob("*.py"))]
+    code.append(package / "stages/train.py")
     for text in texts:
         digest.update(hashlib.sha256(text.encode()).digest())
     for path in [*code, *files]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 import numpy as np
 import torch
@@ -37,22 +36,27 @@ def tune_vivid(net: ColorNet, bins: Tensor, batches: Iterable[Batch]) -> dict[st
         ``temperature`` and ``saturation``; None where there are no photographs.
     """
     device = next(net.parameters()).device
-    seen: list[tuple[Tensor, Tensor, UInt8]] = []
-    for batch in islice(batches, MAX_PHOTOS):
-        truth = pictures(batch.true_lightness, batch.ab)
-        seen.append((batch.true_lightness, net(batch.lightness.to(device)).soft_logits.float().cpu(), truth))
-        if sum(len(truth) for *_, truth in seen) >= MAX_PHOTOS:
+    lightnesses: list[Tensor] = []
+    truth_list: list[UInt8] = []
+    decoded: dict[float, list[Tensor]] = {temperature: [] for temperature in TEMPERATURES}
+    for batch in batches:
+        logits = net(batch.lightness.to(device)).soft_logits
+        for temperature, abs_so_far in decoded.items():
+            abs_so_far.append(decode(logits, bins, "annealed", temperature).cpu())
+        lightnesses.append(batch.true_lightness)
+        truth_list.append(pictures(batch.true_lightness, batch.ab))
+        if sum(map(len, truth_list)) >= MAX_PHOTOS:
             break
-    if not seen:
+    if not truth_list:
         return None
-    truths = np.concatenate([truth for *_, truth in seen])
+    truths = np.concatenate(truth_list)
     target = np.mean([colorfulness(truth) for truth in truths])
     best, settings = -np.inf, {}
     for temperature in TEMPERATURES:
-        decoded = [(lightness, decode(logits, bins.cpu(), "annealed", temperature)) for lightness, logits, _ in seen]
         saturation = 1.0
         for _ in range(ROUNDS):
-            results = np.concatenate([pictures(lightness, saturation * ab) for lightness, ab in decoded])
+            pairs = zip(lightnesses, decoded[temperature], strict=True)
+            results = np.concatenate([pictures(lightness, saturation * ab) for lightness, ab in pairs])
             reached = max(1e-3, float(np.mean([colorfulness(result) for result in results])))
             quality = float(psnr(truths, results).mean())
             used, saturation = saturation, min(MAX_SATURATION, saturation * float(target) / reached)
