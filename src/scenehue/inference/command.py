@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -182,7 +183,7 @@ def _beside(item: Item) -> Item:
     return replace(item, relative=PurePosixPath(place.as_posix()))
 
 
-def follow(results: Iterable[Result], total: int, json_log: bool, stream: object) -> list[Result]:
+def follow(results: Iterable[Result], total: int, json_log: bool, stream: TextIO) -> list[Result]:
     """Shows progress, prints what is lost, and collects failures.
 
     Args:
@@ -195,20 +196,23 @@ def follow(results: Iterable[Result], total: int, json_log: bool, stream: object
         The failed ones.
     """
     failures = []
-    with _progress(total) as progress:
-        task = progress.add_task("Colouring", total=total)
+    bar = _progress() if total > 1 and sys.stderr.isatty() else None
+    with bar or contextlib.nullcontext():
+        task = bar.add_task("Colouring", total=total) if bar else None
         for result in results:
-            progress.advance(task)
+            if bar and task is not None:
+                bar.advance(task)
             if json_log:
-                print(json.dumps(result.as_dict(), ensure_ascii=False), file=stream, flush=True)  # type: ignore[call-overload]
+                print(json.dumps(result.as_dict(), ensure_ascii=False), file=stream, flush=True)
             for note in result.notes:
-                progress.console.print(f"{result.source}: {note}", style="yellow", markup=False, highlight=False)
+                line = f"{result.source}: {note}"
+                bar.console.print(line, markup=False, highlight=False) if bar else print(line, file=sys.stderr)
             if result.status == "failed":
                 failures.append(result)
     return failures
 
 
-def _progress(total: int) -> Progress:
+def _progress() -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -228,7 +232,7 @@ def _progress(total: int) -> Progress:
 
     console = Console(stderr=True, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal or total < 2, speed_estimate_period=30)
+    return Progress(*columns, console=console, speed_estimate_period=30)
 
 
 def export(
