@@ -47,3 +47,10 @@ def test_default_workers():
     assert default_workers(5) == 5
     assert default_workers(0) == 0
     assert default_workers(None) == len(os.sched_getaffinity(0)) - 1
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(8, 7), (1, 0), (None, 0)])
+def test_default_workers_where_no_affinity_is_known(monkeypatch, cores, expected):
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert default_workers(None) == expected

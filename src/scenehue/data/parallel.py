@@ -20,7 +20,11 @@ Result = TypeVar("Result")
 
 def default_workers(workers: int | None) -> int:
     """The number of processes beside the main one: as given, or one less than there are cores."""
-    return workers if workers is not None else len(os.sched_getaffinity(0)) - 1
+    if workers is not None:
+        return workers
+    # macOS cannot say which cores a process may use.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(cores - 1, 0)
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
