@@ -43,3 +43,12 @@ def test_what_a_killed_run_left_is_thrown_away(tmp_path):
         assert not list(partial.iterdir())
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     del killed
+
+
+def test_what_a_run_killed_between_its_renames_put_aside_comes_back(tmp_path):
+    folder = tmp_path / "out"
+    (tmp_path / ".out.old").mkdir()
+    (tmp_path / ".out.old/kept").touch()
+    with pytest.raises(ZeroDivisionError), replacing_folder(folder):
+        _ = 1 / 0
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["out", "out/kept"]

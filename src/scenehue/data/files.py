@@ -23,9 +23,12 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Gives an empty folder to fill, which takes `folder`'s place when the block ends without an error.
 
-    What a killed run left half filled is thrown away.
+    What a killed run left half filled is thrown away. What one killed between its two renames had put aside is put
+    back first.
     """
     partial, old = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -37,3 +40,22 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def home_of(root: Path) -> Path:
+    """The repository that a folder is, or is a queued DVC experiment's copy of.
+
+    Such copies lie under ``.dvc/tmp/exps`` and are deleted in the end; what shall outlive them belongs into the home.
+
+    Args:
+        root: The repository, or an experiment's copy of it.
+
+    Example:
+        >>> home_of(Path("/photos/.dvc/tmp/exps/standalone/tmpx1")).as_posix()
+        '/photos'
+    """
+    home = root.resolve()
+    for parent in home.parents:
+        if parent.parts[-3:] == (".dvc", "tmp", "exps"):
+            return parent.parents[2]
+    return home
