@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch.utils.data import DataLoader
 
 from scenehue.color.bins import ab_bins
 from scenehue.data.loading import Batch, ColorDataset, SceneLabels
@@ -55,6 +56,12 @@ class Trainer:
         return seen / (time.perf_counter() - start)
 
 
+def endless(batches: DataLoader[Batch]) -> Iterator[Batch]:
+    """Epoch after epoch."""
+    while True:
+        yield from batches
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path)
@@ -66,7 +73,7 @@ def main() -> None:
     photos = ColorDataset(
         PhotoDataset(args.dataset, "train"), SceneLabels(args.scene_probs), params.size, AugmentParams()
     )
-    batches = loader(photos, params, MachineParams(), training=True)
+    batches = endless(loader(photos, params, MachineParams(), training=True))
     memory = list(itertools.islice(batches, 2))
     trainer, cycled = Trainer(params), itertools.cycle(memory)
     in_memory = [trainer.photos_per_second(cycled, args.batches)]

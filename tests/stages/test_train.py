@@ -279,3 +279,17 @@ def test_ctrl_c_is_an_interruption(root: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(KeyboardInterrupt):
         train.run(changed(epochs=3), root)
     assert not (root / "artifacts/train").exists()
+
+
+def test_a_queued_experiment_goes_on_where_its_deleted_copy_was(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (root / f".dvc/tmp/exps/{name}" for name in ("copy1", "copy2"))
+    for copy in (first, second):
+        shutil.copytree(root / "artifacts", copy / "artifacts")
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_describe", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train.run(changed(epochs=2), first)
+    shutil.rmtree(first)
+    monkeypatch.setattr(module.ColorModule, "training_step", lambda *_: 1 / 0)
+    train.run(changed(epochs=2), second)
+    assert len(curves(second / "artifacts/train")) == 2

@@ -13,7 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 from rich.console import Console
 
-from scenehue.data.files import replacing_folder
+from scenehue.data.files import home_of, replacing_folder
 from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
@@ -58,7 +58,7 @@ def run(params: Params, root: Path = Path(".")) -> None:
     files = [artifacts / name for name in INPUTS] + ([start / WEIGHTS] if start else [])
     settings = (train, params.dataset, params.color_prior)
     inputs = fingerprint([section.model_dump_json() for section in settings], files)
-    resume = root / "resume/train" / inputs
+    resume = home_of(root) / "resume/train" / inputs
     with start_run(params.tracking, root, "train", inputs=inputs, system_metrics=True) as sink:
         sink.log_params(params_record(params))
         sink.log_dataset(dataset_record(artifacts / "dataset"), "training")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from scenehue.data.files import home_of
+
 SQLITE = "sqlite:///"
 _QUICK = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -38,11 +40,7 @@ def tracking_uri(uri: str, root: Path) -> str:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or uri
     if not uri.startswith(SQLITE):
         return uri
-    home = root.resolve()
-    for parent in home.parents:
-        if parent.parts[-3:] == (".dvc", "tmp", "exps"):
-            home = parent.parents[2]
-    return SQLITE + str(home / uri.removeprefix(SQLITE))
+    return SQLITE + str(home_of(root) / uri.removeprefix(SQLITE))
 
 
 def artifact_location(uri: str) -> str | None:
