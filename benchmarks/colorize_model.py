@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,10 @@ def model_folder() -> Path:
         return find_model("released")
     except ScenehueError:
         print("no released model: random weights in the default architecture", file=sys.stderr)
-        return random_model(Path(tempfile.mkdtemp(prefix="scenehue-")))
+        folder = tempfile.mkdtemp(prefix="scenehue-")
+        # In a process of its own: what is measured afterwards is to be free of torch.
+        subprocess.run([sys.executable, __file__, folder], check=True)
+        return Path(folder)
 
 
 def random_model(folder: Path, **architecture: object) -> Path:
@@ -41,3 +45,7 @@ def table(rows: list[tuple[str, str, str]], head: tuple[str, str, str] = ("what"
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(3)]
     for row in (head, tuple("-" * width for width in widths), *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    random_model(Path(sys.argv[1]))
