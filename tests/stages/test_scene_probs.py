@@ -13,6 +13,7 @@ from scenehue.params import Params
 from scenehue.scenes.labels import NAMES
 from scenehue.scenes.soft_labels import soft_labels
 from scenehue.scenes.teachers.onnx_file import OnnxTeacher
+from scenehue.stages import scene_probs
 from scenehue.stages.scene_probs import run
 from scenes.tiny_teacher import write_teacher
 
@@ -82,6 +83,22 @@ def test_the_same_photos_give_the_same_bytes(params, tmp_path):
         outputs.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert outputs[0] == outputs[1]
     assert sorted(outputs[0]) == ["scene_probs.parquet", "scenes.csv"]
+
+
+def test_a_run_that_ends_midway_leaves_the_old_folder_and_nothing_else(params, tmp_path, monkeypatch):
+    run(params, tmp_path)
+    folder = tmp_path / "artifacts/scene_probs"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scene_probs, "_write_summary", interrupted)
+    monkeypatch.setattr(scene_probs, "soft_labels", lambda rows: [column[::-1] for column in soft_labels(rows)])
+    with pytest.raises(KeyboardInterrupt):
+        run(params, tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["dataset", "scene_probs"]
 
 
 def test_no_data_set(params, tmp_path):

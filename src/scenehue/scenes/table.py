@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def write_scene_table(
     probabilities: npt.NDArray[np.float32],
     teacher: tuple[str, str],
 ) -> None:
-    """Writes the table aside and renames it into place; the same content gives the same bytes.
+    """Writes the table; the same content gives the same bytes.
 
     Args:
         path: The Parquet file: ``id``, and lists of 5, ``classes`` (int16) and ``probabilities`` (float32).
@@ -39,6 +38,4 @@ def write_scene_table(
         },
         metadata={"teacher": name, "teacher_sha256": sha256},
     )
-    aside = path.with_suffix(".partial")
-    pq.write_table(table, aside, compression="zstd")
-    os.replace(aside, path)
+    pq.write_table(table, path, compression="zstd")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,8 @@ import numpy.typing as npt
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from scenehue.data.decode import decode_rgb
+from scenehue.data.files import replacing_folder
+from scenehue.data.parallel import default_workers
 from scenehue.data.shards import PhotoDataset
 from scenehue.params import Params
 from scenehue.scenes.labels import NAMES, NUM_SCENES, OUTDOOR
@@ -40,7 +41,7 @@ def run(params: Params, root: Path = Path(".")) -> None:
     """
     teacher = open_teacher(params.scene_probs, params.machine.device)
     dataset = PhotoDataset(root / "artifacts" / "dataset")
-    workers = params.machine.workers if params.machine.workers is not None else (os.cpu_count() or 2) - 1
+    workers = default_workers(params.machine.workers)
     labels = [soft_labels(np.empty((0, NUM_SCENES), np.float32))]
     columns = TextColumn("scene_probs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns) as progress, ThreadPoolExecutor(max(workers, 1)) as pool:
@@ -49,11 +50,10 @@ def run(params: Params, root: Path = Path(".")) -> None:
             labels.append(soft_labels(teacher.probabilities(photos)))
             progress.advance(task, len(photos))
     classes, probabilities = (np.concatenate(column) for column in zip(*labels, strict=True))
-    folder = root / "artifacts" / "scene_probs"
-    folder.mkdir(parents=True, exist_ok=True)
     source = teacher.name, teacher.sha256
-    write_scene_table(folder / "scene_probs.parquet", dataset.ids, classes, probabilities, source)
-    _write_summary(folder / "scenes.csv", classes[:, 0].tolist(), dataset.manifest["split"].to_pylist())
+    with replacing_folder(root / "artifacts" / "scene_probs") as folder:
+        write_scene_table(folder / "scene_probs.parquet", dataset.ids, classes, probabilities, source)
+        _write_summary(folder / "scenes.csv", classes[:, 0].tolist(), dataset.manifest["split"].to_pylist())
 
 
 def _squashed_batches(
@@ -77,11 +77,9 @@ def _squashed_batches(
 
 def _write_summary(path: Path, first: list[int], splits: list[str]) -> None:
     counts = Counter(zip(first, splits, strict=True))
-    aside = path.with_suffix(".partial")
-    with aside.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["class", "scene", "environment", "photos", *SPLITS])
         for scene, total in sorted(Counter(first).items(), key=lambda item: (-item[1], item[0])):
             environment = "outdoor" if OUTDOOR[scene] else "indoor"
             writer.writerow([scene, NAMES[scene], environment, total, *(counts[scene, split] for split in SPLITS)])
-    os.replace(aside, path)
