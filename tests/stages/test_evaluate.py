@@ -62,6 +62,11 @@ def save_net(folder: Path, **provenance: object) -> None:
     save_checkpoint(folder, ColorNet(architecture), card)
 
 
+@pytest.fixture(autouse=True)
+def _no_weights_of_this_machine(tmp_path_factory, monkeypatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+
+
 @pytest.fixture
 def root(tmp_path) -> Path:
     artifacts = tmp_path / "artifacts"
