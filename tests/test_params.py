@@ -60,6 +60,7 @@ def test_sections_left_out_have_their_defaults(tmp_path: Path) -> None:
         ("train: {losses: {reg: -1}}", "train.losses.reg"),
         ("train: {augment: {hue: 0.1}}", "train.augment.hue"),
         ("dataset: {splits: {test: 1.5}}", "dataset.splits.test"),
+        ("dataset: {duplicate_bits: 9}", "dataset.duplicate_bits"),
         ("dataset: {sources: []}", "dataset.sources"),
         ("dataset: {sources: [{kind: folder, path: a}, {kind: ftp}]}", "dataset.sources.1.kind"),
         ("evaluate: {decoders: [median]}", "evaluate.decoders.0"),
@@ -85,6 +86,7 @@ def test_all_wrong_keys_are_named_at_once(tmp_path: Path) -> None:
         ("train: {losses: {reg: 0, soft: 0}}", "no colour would be learnt"),
         ("scene_probs: {teacher: onnx}", "`weights` names the file"),
         ("scene_probs: {teacher: places365, weights: 'https://example.org/x.pth'}", "`sha256` is needed"),
+        ("scene_probs: {teacher: onnx, weights: 'http://example.org/x.onnx'}", "a path or an https address"),
         ("tracking: {uri: 'https://me:secret@example.org'}", "no user or password"),
     ],
 )

@@ -70,8 +70,9 @@ class DatasetParams(Section):
     """Photographs with more pixels are rejected before they are decoded."""
     min_chroma: float = Field(5, ge=0, le=128)
     """Photographs without any ``|a|`` or ``|b|`` above this are grey and rejected (Zhang et al. 2016)."""
-    duplicate_bits: int = Field(4, ge=0, le=16)
-    """Two photographs whose 64-bit perceptual hashes differ in at most this many bits are near duplicates."""
+    duplicate_bits: int = Field(4, ge=0, le=8)
+    """Two photographs whose 64-bit perceptual hashes differ in at most this many bits are near duplicates. The search
+    compares few hashes while this is small, and ever more of them as it grows."""
     shard_megabytes: int = Field(256, ge=1, le=4096)
     """A shard is closed once it has grown past this size."""
 
@@ -90,6 +91,8 @@ class SceneProbsParams(Section):
     def _teacher_has_its_file(self) -> SceneProbsParams:
         if (self.teacher == "packaged") == (self.weights is not None):
             raise ValueError("`weights` names the file of the teachers `onnx` and `places365`, and of those only")
+        if self.weights and "://" in self.weights and not self.weights.startswith("https://"):
+            raise ValueError("`weights` must be a path or an https address; no other address is fetched")
         if self.weights and self.weights.startswith("https://") and not self.sha256:
             raise ValueError("`sha256` is needed for weights that are fetched from an address")
         return self
@@ -179,7 +182,7 @@ class TrainParams(Section):
     epochs: int = Field(10, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     encoder_rate: float = Field(0.3, ge=0, le=1)
-    """The timm encoder's learning rate, as a share of the network's."""
+    """The timm encoder's learning rate, as a share of the network's; 0 freezes it, which trains several times as fast."""
     weight_decay: float = Field(1e-2, ge=0)
     gradient_clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 switches clipping off."""
