@@ -182,7 +182,7 @@ class TrainParams(Section):
     epochs: int = Field(10, ge=1)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     encoder_rate: float = Field(0.3, ge=0, le=1)
-    """The timm encoder's learning rate, as a share of the network's; 0 freezes it, which trains several times as fast."""
+    """The timm encoder's learning rate, as a share of the network's; 0 freezes it, which trains twice as fast."""
     weight_decay: float = Field(1e-2, ge=0)
     gradient_clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 switches clipping off."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
 from PIL import Image
@@ -23,7 +24,8 @@ from safetensors.torch import load_file
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError, ScenehueError
 from scenehue.models.checkpoint import load_checkpoint
-from scenehue.params import Params
+from scenehue.models.network import ColorNet
+from scenehue.params import ModelParams, Params
 from scenehue.scenes.soft_labels import soft_labels
 from scenehue.scenes.table import write_scene_table
 from scenehue.stages import color_prior, dataset, sources, train
@@ -293,3 +295,13 @@ def test_a_queued_experiment_goes_on_where_its_deleted_copy_was(root: Path, monk
     monkeypatch.setattr(module.ColorModule, "training_step", lambda *_: 1 / 0)
     train.run(changed(epochs=2), second)
     assert len(curves(second / "artifacts/train")) == 2
+
+
+def test_a_frozen_encoder_stays_as_it_was(root: Path) -> None:
+    frozen = {"encoder": "resnet10t", "pretrained": False, "decoder_channels": [8, 8, 8]}
+    train.run(changed(epochs=1, encoder_rate=0, model=frozen), root)
+    after = load_file(root / "artifacts/train/model.safetensors")
+    pl.seed_everything(0, verbose=False)
+    before = ColorNet(ModelParams.model_validate(frozen)).state_dict()
+    assert torch.equal(after["encoder.body.conv1.0.weight"], before["encoder.body.conv1.0.weight"])
+    assert not torch.equal(after["reg_head.weight"], before["reg_head.weight"])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from scenehue.color.decoding import decode
 from scenehue.color.encoding import soft_encode
 from scenehue.data.loading import Batch
+from scenehue.models.encoders import TimmEncoder
 from scenehue.models.network import ColorNet, Outputs
 from scenehue.params import ColorPriorParams, TrainParams
 from scenehue.training.losses import reg_loss, scene_loss, soft_loss
@@ -54,6 +55,9 @@ class ColorModule(pl.LightningModule):
         self.net, self.params, self.encoding, self.steps_per_epoch = net, params, encoding, steps_per_epoch
         self.register_buffer("bins", torch.from_numpy(bins.copy()), persistent=False)
         self.register_buffer("bin_weights", torch.from_numpy(bin_weights).float(), persistent=False)
+
+        if isinstance(net.encoder, TimmEncoder) and params.encoder_rate == 0:
+            net.encoder.requires_grad_(False)
 
     def losses(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Each loss that has a weight, unweighted, and their weighted sum as ``loss``."""
@@ -102,12 +106,13 @@ class ColorModule(pl.LightningModule):
         encoder_rate = params.learning_rate * (1 if params.model.encoder == "unet" else params.encoder_rate)
         groups = []
         for rate, in_encoder in ((encoder_rate, True), (params.learning_rate, False)):
-            chosen = [p for name, p in self.net.named_parameters() if name.startswith("encoder.") == in_encoder]
+            named = ((name, p) for name, p in self.net.named_parameters() if p.requires_grad)
+            chosen = [p for name, p in named if name.startswith("encoder.") == in_encoder]
             # Normalisation and biases are not decayed.
             weights, others = [p for p in chosen if p.ndim > 1], [p for p in chosen if p.ndim <= 1]
             groups.append({"params": weights, "lr": rate, "weight_decay": params.weight_decay})
             groups.append({"params": others, "lr": rate, "weight_decay": 0.0})
-        optimizer = torch.optim.AdamW(groups)
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]])
         num_steps = params.epochs * self.steps_per_epoch
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: rate_factor(params.schedule, step, self.steps_per_epoch, num_steps)
