@@ -24,13 +24,17 @@ class Blob(NamedTuple):
         member: Name within the tar; empty for a loose file.
         offset: Where in the file they begin.
         size: How many there are.
-        hash: Their SHA-256, in hex.
+        hash: Their SHA-256, in hex; empty if they could not be read.
     """
 
     member: str
     offset: int
     size: int
     hash: str
+
+
+UNREADABLE = Blob("", 0, 0, "")
+"""What a loose file is that cannot be read."""
 
 
 def is_photo(name: str) -> bool:
@@ -45,8 +49,11 @@ def scan(path: Path) -> list[Blob]:
         path: A photo, or a plain tar. Of several members with one name the last counts, as when unpacking; links,
             devices, sparse members and those outside the tar's folder are passed over.
 
+    Returns:
+        A blob each; `UNREADABLE` for a photo that cannot be read, such as a link to nowhere.
+
     Raises:
-        ArtifactError: The tar is compressed or damaged, or the file cannot be read.
+        ArtifactError: The tar is compressed or damaged, or cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -59,6 +66,8 @@ def scan(path: Path) -> list[Blob]:
     except tarfile.TarError as error:
         raise ArtifactError(f"{path} is damaged, or no plain tar: {error}") from error
     except OSError as error:
+        if path.suffix.lower() != ".tar":
+            return [UNREADABLE]
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
 
 
@@ -94,12 +103,12 @@ class BlobCache:
         """As the function `scan`, from memory where possible."""
         try:
             stat = path.stat()
-        except OSError as error:
-            raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+        except OSError:
+            return scan(path)
         key, state = os.fspath(path.absolute()), [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         known = self._known.get(key)
         blobs = [Blob(*blob) for blob in known[1]] if known and known[0] == state else scan(path)
-        if time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_SECONDS:
+        if blobs != [UNREADABLE] and time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_SECONDS:
             self._seen[key] = [state, blobs]
         return blobs
 

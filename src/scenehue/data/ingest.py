@@ -27,6 +27,7 @@ from scenehue.params import DatasetParams
 PRECEDENCE = ("test", "val", "train")
 _CHUNK_PHOTOS = 32
 _CHUNK_BYTES = 32 << 20
+_UNREADABLE = "unreadable: the file could not be opened when it was listed; a link to nowhere, or not permitted"
 _WORKER_BYTES = 16 << 20  # what is worth starting a process for
 
 
@@ -61,8 +62,9 @@ def build_dataset(
     Raises:
         ArtifactError: No photo is left for training, or a photo has changed since it was listed.
     """
-    splits = {entry: split_of(entry, params) for entry in entries}
-    unique, rejects = _drop_exact_duplicates(sorted(entries, key=lambda e: (PRECEDENCE.index(splits[e]), e)), params)
+    splits = {entry: split_of(entry, params) for entry in entries if entry.hash}
+    unique, rejects = _drop_exact_duplicates(sorted(splits, key=lambda e: (PRECEDENCE.index(splits[e]), e)), params)
+    rejects |= {entry: _UNREADABLE for entry in entries if not entry.hash}
     manifest = list[dict[str, Any]]()
     seen, kept = NearDuplicates(params.duplicate_bits), list[Entry]()
     with ExitStack() as stack:

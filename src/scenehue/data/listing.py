@@ -23,7 +23,7 @@ class Entry:
         member: Name inside that file if it is a tar, else empty.
         offset: Where in the file its bytes begin.
         size: How many bytes.
-        hash: SHA-256 of those bytes, in hex.
+        hash: SHA-256 of those bytes, in hex; empty if the file could not be read.
         split: The split that its source or a label gives it, else empty.
         scene: Its scene class as the label names it, else empty.
     """

@@ -51,7 +51,7 @@ class FolderSource:
     """A folder of photos, at any depth, in any mix of JPEG, PNG, WebP and TIFF, loose or in tars.
 
     Tars are never unpacked: a photo is read at its place inside. Hidden files and folders are passed over, links
-    followed.
+    followed. A loose photo that cannot be read is listed without a hash, for the data set to reject.
 
     Args:
         index: Index of the source in ``dataset.sources``.
@@ -67,7 +67,7 @@ class FolderSource:
         """Lists the photos, by path.
 
         Raises:
-            ArtifactError: There is no such folder or no photo in it, or a tar or the labels cannot be used.
+            ArtifactError: There is no such folder or no photo in it, or a folder, a tar or the labels cannot be used.
         """
         if not self.folder.is_dir():
             raise ArtifactError(f"{self.folder} is no folder; correct the path of dataset.sources[{self.index}]")
@@ -109,7 +109,7 @@ class FolderSource:
     def _files(self) -> Iterator[str]:
         """Paths of photos and tars, relative to the folder."""
         visited = set()
-        for folder, subfolders, names in os.walk(self.folder, followlinks=True):
+        for folder, subfolders, names in os.walk(self.folder, onerror=_raise_unreadable, followlinks=True):
             visited.add(os.path.realpath(folder))
             subfolders[:] = [
                 name
@@ -125,6 +125,12 @@ class FolderSource:
                         f"{os.path.join(folder, name)} is compressed, so that no photo in it can be reached without "
                         "unpacking those before; turn it into a plain .tar, or move it elsewhere"
                     )
+
+
+def _raise_unreadable(error: OSError) -> None:
+    raise ArtifactError(
+        f"{error.filename} cannot be read: {error.strerror}; let this account read the folder, or move it elsewhere"
+    ) from error
 
 
 KINDS: dict[str, Callable[[int, Source, Path], PhotoSource]] = {"sample": FolderSource, "folder": FolderSource}

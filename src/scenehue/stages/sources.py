@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import track
 
 from scenehue.data.blobs import BlobCache
@@ -13,7 +14,7 @@ from scenehue.params import Params
 
 
 def run(params: Params, root: Path = Path(".")) -> None:
-    """Writes ``artifacts/sources/listing.csv``.
+    """Writes ``artifacts/sources/listing.csv``, and names on the console the photos that cannot be read.
 
     Hashes of files that have not changed since the last run are remembered in ``.dvc/tmp``, where there is a ``.dvc``.
 
@@ -22,6 +23,12 @@ def run(params: Params, root: Path = Path(".")) -> None:
     """
     cache = BlobCache(root / ".dvc/tmp/scenehue-hashes.json" if (root / ".dvc").is_dir() else None)
     sources = open_sources(params.dataset.sources, root)
-    entries = track((entry for source in sources for entry in source.entries(cache)), "Listing photos", total=None)
+    listed = (entry for source in sources for entry in source.entries(cache))
+    entries = list(track(listed, "Listing photos", total=None))
     write_listing(root / "artifacts/sources/listing.csv", entries)
     cache.save()
+    console = Console(soft_wrap=True, highlight=False)
+    for entry in entries:
+        if not entry.hash:
+            path = Path(params.dataset.sources[entry.source].path, entry.path)
+            console.print(f"{str(path)!a} cannot be read; the stage dataset will reject it.", markup=False)
