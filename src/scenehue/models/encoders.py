@@ -71,7 +71,7 @@ class TimmEncoder(nn.Module):
             raise ParamsError(f"train.model.encoder: timm cannot give feature maps of {name!r}: {error}") from error
         except OSError as error:
             raise ArtifactError(
-                f"the ImageNet weights of {name} cannot be downloaded ({error}); try again where there is a network, or "
+                f"the ImageNet weights of {name} cannot be downloaded ({error}); try again with a network, or "
                 "set train.model.pretrained to false"
             ) from error
         self.channels: list[int] = self.body.feature_info.channels()
