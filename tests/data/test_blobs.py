@@ -4,12 +4,13 @@ import hashlib
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from data.photos import write_tar
 from scenehue.data import blobs
-from scenehue.data.blobs import Blob, BlobCache, is_photo, scan
+from scenehue.data.blobs import UNREADABLE, Blob, BlobCache, is_photo, scan
 from scenehue.errors import ArtifactError
 
 
@@ -135,6 +136,37 @@ def test_a_damaged_memory_is_ignored(tmp_path, content):
     photo.write_bytes(b"one")
     memory.write_bytes(content.replace(b"%s", str(photo).encode()))
     assert BlobCache(memory).scan(photo) == [Blob("", 0, 3, sha256(b"one"))]
+
+
+def test_a_link_to_nowhere_is_unreadable_and_not_remembered(tmp_path, scanned):
+    photo, memory = tmp_path / "a.jpg", tmp_path / "hashes.json"
+    photo.symlink_to("nowhere.jpg")
+    cache = BlobCache(memory)
+    assert cache.scan(photo) == [UNREADABLE]
+    cache.save()
+    assert not memory.exists()
+    (tmp_path / "nowhere.jpg").write_bytes(b"found")
+    assert BlobCache(memory).scan(photo) == [Blob("", 0, 5, sha256(b"found"))]
+
+
+def test_a_photo_without_permission_is_unreadable_and_not_remembered(tmp_path, monkeypatch, scanned):
+    def deny(self, mode):
+        raise PermissionError(13, "Permission denied")
+
+    photo, memory = tmp_path / "a.jpg", tmp_path / "hashes.json"
+    photo.write_bytes(b"one")
+    cache = BlobCache(memory)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", deny)
+        assert cache.scan(photo) == [UNREADABLE]
+    cache.save()
+    assert not memory.exists()
+
+
+def test_a_tar_that_cannot_be_read_is_an_error(tmp_path):
+    (tmp_path / "x.tar").symlink_to("nowhere.tar")
+    with pytest.raises(ArtifactError, match=r"x\.tar cannot be read: No such file"):
+        BlobCache(None).scan(tmp_path / "x.tar")
 
 
 def test_without_a_path_nothing_is_remembered(tmp_path, scanned):

@@ -133,6 +133,19 @@ def test_every_kind_of_bad_photo_is_listed_with_its_reason(workshop):
     }
 
 
+@pytest.mark.parametrize("split", ["train", None])
+def test_photos_that_could_not_be_read_are_rejected_each_for_itself(workshop, split):
+    workshop.put(photos={f"{number}.jpg": encode(picture(number)) for number in range(6)})
+    for name in ("lost.jpg", "lost2.jpg"):
+        (workshop.root / "photos" / name).symlink_to("nowhere.jpg")
+    folder = workshop.build(source("photos", split), splits={"val": 0, "test": 0})
+    assert len(manifest(folder)) == 6
+    found = rejects(folder)
+    assert list(found) == ["photos/lost.jpg", "photos/lost2.jpg"]
+    assert all(reason.startswith("unreadable: the file could not be opened") for reason in found.values())
+    assert workshop.summary.rejects == {"unreadable": 2}
+
+
 def test_training_photos_too_like_test_photos_are_the_ones_to_go(workshop):
     one, two, three = (encode(picture(seed, 400, 300)) for seed in (1, 2, 3))
     workshop.put(

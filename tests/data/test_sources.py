@@ -76,6 +76,19 @@ def test_links_are_followed_but_not_in_circles(root):
     assert {"link/far.jpg", "z.jpg"} < set(names)
 
 
+def test_a_folder_that_cannot_be_read_is_an_error_rather_than_passed_over(root, monkeypatch):
+    scandir = os.scandir
+
+    def deny(path):
+        if os.fspath(path).endswith("/deep/er"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    with pytest.raises(ArtifactError, match=r"photos/deep/er cannot be read: Permission denied"):
+        entries(root)
+
+
 def test_the_split_comes_from_the_label_or_else_the_source(root):
     (root / "photos/labels.csv").write_text("tar,file,scene,split\n,a.JPG,beach,test\ndeep/x.tar,one.jpg,street,\n")
     found = {entry.name: (entry.split, entry.scene) for entry in entries(root, split="val", labels="labels.csv")}

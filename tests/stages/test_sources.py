@@ -67,3 +67,19 @@ def test_an_error_leaves_the_old_listing(root):
         sources.run(Params(dataset=DatasetParams(sources=broken)), root)
     assert listing.read_bytes() == before
     assert list(listing.parent.iterdir()) == [listing]
+
+
+def test_photos_that_cannot_be_read_are_named_and_the_rest_is_listed(root, sample_folder, capsys):
+    mine = root / "mine"
+    mine.mkdir()
+    shutil.copy(sample_folder / "koala.jpg", mine / "a.jpg")
+    (mine / "lost.jpg").symlink_to("nowhere.jpg")
+    sources.run(Params(dataset=DatasetParams(sources=(Source(kind="folder", path="mine"),))), root)
+    said = capsys.readouterr().out
+    assert "'mine/lost.jpg' cannot be read" in said
+    assert "a.jpg" not in said
+    with (root / "artifacts/sources/listing.csv").open(newline="") as file:
+        hashes = {row["path"]: row["hash"] for row in csv.DictReader(file)}
+    assert list(hashes) == ["a.jpg", "lost.jpg"]
+    assert hashes["a.jpg"]
+    assert not hashes["lost.jpg"]
