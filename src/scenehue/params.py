@@ -46,7 +46,9 @@ class Splits(Section):
     """Shares of the photographs whose source names no split; the rest is for training."""
 
     val: Share = 0.1
+    """For choosing the best weights and tuning the vivid decoder."""
     test: Share = 0.15
+    """For the evaluation; never looked at before."""
 
     @model_validator(mode="after")
     def _leaves_some_for_training(self) -> Splits:
@@ -81,11 +83,13 @@ class SceneProbsParams(Section):
     """Stage ``scene_probs``: who says which scene a photograph shows."""
 
     teacher: Literal["packaged", "onnx", "places365"] = "packaged"
+    """The one that ships with the project, any ONNX model with 365 outputs, or a public Places365 checkpoint."""
     weights: str | None = None
     """Path or https address of the teacher's file, for the kinds ``onnx`` and ``places365``."""
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     """Checksum of that file; demanded for an address."""
     batch_size: int = Field(32, ge=1)
+    """Photographs that the teacher sees at once."""
 
     @model_validator(mode="after")
     def _teacher_has_its_file(self) -> SceneProbsParams:
@@ -132,8 +136,11 @@ class LossParams(Section):
     """Weights of the losses; 0 switches one off. The paper's: reg 10, soft 1, scene 1."""
 
     reg: float = Field(10, ge=0)
+    """Of the ab values' squared error."""
     soft: float = Field(1, ge=0)
+    """Of the cross-entropy over quantised colours."""
     scene: float = Field(1, ge=0)
+    """Of the cross-entropy over scenes."""
 
     @model_validator(mode="after")
     def _something_is_learnt(self) -> LossParams:
@@ -158,7 +165,9 @@ class AugmentParams(Section):
     min_crop_area: float = Field(0.4, gt=0, le=1)
     """Smallest share of the photograph that a random crop keeps."""
     flip: Share = 0.5
+    """Share of photographs that are mirrored."""
     rotate_degrees: float = Field(0, ge=0, le=45)
+    """Largest angle by which half of the photographs are turned."""
     lightness: float = Field(0.1, ge=0, le=0.5)
     """Largest relative change of brightness and contrast of the input lightness."""
     noise: float = Field(0, ge=0, le=20)
@@ -177,23 +186,29 @@ class TrainParams(Section):
     size: int = Field(128, ge=32, le=1024, multiple_of=32)
     """Side of the square training crops, in pixels."""
     batch_size: int = Field(16, ge=1)
+    """Photographs in a batch; all there are, if there are fewer."""
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are added up before each step."""
     epochs: int = Field(10, ge=1)
+    """Times that each photograph is seen; a multiple of `validate_every`."""
     learning_rate: float = Field(1e-3, gt=0, le=1)
+    """The largest one; `schedule` says how it moves."""
     encoder_rate: float = Field(0.3, ge=0, le=1)
     """The timm encoder's learning rate, as a share of the network's; 0 freezes it, which trains twice as fast."""
     weight_decay: float = Field(1e-2, ge=0)
+    """AdamW's; normalisation and biases are spared."""
     gradient_clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 switches clipping off."""
     ema_decay: float = Field(0.999, ge=0, lt=1)
     """Decay of the averaged weights that are validated and kept; 0 keeps the last ones."""
     precision: Literal["32", "bf16", "16"] = "bf16"
+    """Bits of the network's inside in training: all, or half of them in one of two formats."""
     validate_every: int = Field(1, ge=1)
     """Epochs between validations; a checkpoint to resume from is written at each."""
     patience: int = Field(0, ge=0)
     """Validations without improvement before training stops early; 0 never stops."""
     seed: int = Field(0, ge=0)
+    """Of the first weights, of the order of photographs, and of their augmentation."""
 
     @model_validator(mode="after")
     def _ends_with_a_validation(self) -> TrainParams:
@@ -208,6 +223,7 @@ class EvaluateParams(Section):
     size: int | None = Field(None, ge=32, le=2048)
     """Working size: the short side that the network sees, in pixels; without it, the size the model was trained for."""
     decoders: tuple[Decoder, ...] = Field(("reg", "mode", "mean", "annealed", "vivid"), min_length=1)
+    """What is measured, each beside leaving the photographs grey; the first one sorts the contact sheet."""
     temperature: float = Field(0.38, gt=0, le=1)
     """Of the annealed mean (Zhang et al. 2016)."""
     bootstrap: int = Field(2000, ge=100)
@@ -215,6 +231,7 @@ class EvaluateParams(Section):
     sheet_photos: int = Field(12, ge=1)
     """Photographs on the contact sheet, best and worst ones included."""
     seed: int = Field(0, ge=0)
+    """Of the bootstrap."""
 
 
 class MachineParams(Section):
@@ -233,6 +250,7 @@ class TrackingParams(Section):
     """MLflow's tracking address, unless MLFLOW_TRACKING_URI says otherwise; null switches it off. Name and password
     go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     experiment: str = "scenehue"
+    """Name under which MLflow groups the runs."""
 
     @model_validator(mode="after")
     def _no_secret_in_the_address(self) -> TrackingParams:
