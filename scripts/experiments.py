@@ -31,7 +31,7 @@ from rich.table import Table
 from scenehue.evaluation.report import COLUMNS
 
 METRICS = "artifacts/evaluate/metrics.json"
-SHOWN = ("psnr", "psnr_over_grey", "ssim", "relative_error_ab", "colorfulness")
+SHOWN = ("psnr", "psnr_over_grey", "ssim", "colorfulness")
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
