@@ -10,7 +10,15 @@ from scenehue.cli import NO_REPORTING
 
 os.environ.update(NO_REPORTING)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for name in ("DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+for name in (
+    "DVC_ROOT",
+    "DVC_EXP_NAME",
+    "DVC_EXP_BASELINE_REV",
+    "DVC_STAGE",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_RUN_ID",
+    "FORCE_COLOR",
+):
     os.environ.pop(name, None)
 
 # Examples are drawn the same way every time, and a loaded machine fails no test.
