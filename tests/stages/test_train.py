@@ -135,6 +135,8 @@ def test_killed_and_started_again_it_gives_the_same_weights(root: Path, undistur
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert not (root / "artifacts/train").exists()
+    (watched,) = root.glob("resume/train/*")
+    assert curves(watched)[0].keys() == curves(undisturbed)[0].keys(), "whoever watches a training sees its numbers"
     subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
     assert curves(root / "artifacts/train")[0] == curves(undisturbed)[0], "the first epoch is the killed process's"
     assert len(curves(root / "artifacts/train")) == EPOCHS

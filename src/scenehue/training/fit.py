@@ -100,7 +100,7 @@ def fit(
         raise ScenehueError("training runs in one process; start `scenehue train` itself, without torchrun")
     params = module.params
     monitor = ("val/psnr_reg" if params.losses.reg else "val/psnr_mean") if len(val) else None
-    history = History(sink)
+    history = History(sink, resume)
     checkpoints = [
         ModelCheckpoint(
             resume,

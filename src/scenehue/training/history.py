@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import tempfile
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,12 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
+from scenehue.data.files import replacing_file
 from scenehue.errors import ArtifactError
 from scenehue.tracking.sink import RunSink
 from scenehue.training.pictures import UInt8
+
+CURVES = "curves.csv"
 
 
 class SinkLogger(Logger):
@@ -45,10 +50,15 @@ class History(Callback):
     """Keeps a row of metrics for each epoch that was validated (each epoch, where nothing is).
 
     Training losses are means over the batches since the row before.
+
+    Args:
+        sink: Where everything is recorded.
+        folder: Where a table of the rows so far is kept for whoever watches, if anywhere.
     """
 
-    def __init__(self, sink: RunSink) -> None:
+    def __init__(self, sink: RunSink, folder: Path | None = None) -> None:
         self.logger = SinkLogger(sink)
+        self.folder = folder
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
@@ -75,6 +85,9 @@ class History(Callback):
         if not all(math.isfinite(value) for value in metrics.values()):
             raise ArtifactError("the loss is not finite; lower train.learning_rate, or set train.precision to 32")
         self.rows.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics})
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_curves(self.folder / CURVES, self.rows)
 
     def _log_sheet(self, epoch: int, sheet: UInt8) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -87,3 +100,12 @@ class History(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = state_dict["rows"]
+
+
+def write_curves(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    """Writes rows as CSV, ``val/loss`` in the column ``val_loss``; columns that a row lacks stay empty there."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([name.replace("/", "_") for name in names])
+        writer.writerows([row.get(name, "") for name in names] for row in rows)
