@@ -30,10 +30,11 @@ class Section(BaseModel):
 
 
 class Source(Section):
-    """One place that photographs come from."""
+    """A folder that photographs come from."""
 
     kind: Literal["sample", "folder"]
-    """``sample``: the photographs that ship with the project; ``folder``: a folder of photographs or tars of them."""
+    """``sample``: the photographs that ship with the project; ``folder``: a folder of photographs, or of tars and zips
+    of them."""
     path: str = "data/sample"
     """Folder, relative to the repository's root or absolute."""
     split: Split | None = None
@@ -42,11 +43,103 @@ class Source(Section):
     """CSV beside the photos, relative to `path`: ``file`` and any of ``tar``, ``scene``, ``split``."""
 
 
+class Archive(Section):
+    """A file to fetch."""
+
+    address: str = Field(pattern=r"^(https?|s3)://[^\s/@]+/[^\s@]+$")
+    """Where it is, ``https://``, ``http://`` or ``s3://``; a mirror will do."""
+    checksum: str | None = Field(None, pattern="^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")
+    """What it must be: ``sha256:`` or ``md5:`` and hex digits; null takes what comes."""
+
+
+_COCO = "https://s3.amazonaws.com/images.cocodataset.org/zips/"
+_DIV2K = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
+
+
+class CocoStuffSource(Section):
+    """COCO-Stuff 2017, with segmentation maps; fetched from its public home, some 21 GB."""
+
+    kind: Literal["coco-stuff"]
+    """COCO's photographs of 2017 and COCO-Stuff's maps."""
+    train: Archive | None = Archive(
+        address=_COCO + "train2017.zip",
+        checksum="sha256:69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+    )
+    """The zip with the folder ``train2017``, 19 GB; null leaves it out."""
+    val: Archive | None = Archive(
+        address=_COCO + "val2017.zip",
+        checksum="sha256:4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+    )
+    """The zip with the folder ``val2017``, 0.8 GB; null leaves it out."""
+    maps: Archive | None = Archive(
+        address="http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/stuffthingmaps_trainval2017.zip"
+    )
+    """The zip with the pixel maps of both, 0.7 GB; null does without maps."""
+    val_split: Literal["val", "test"] = "test"
+    """What ``val2017`` is for."""
+    val_share: float = Field(0.04, ge=0, lt=1)
+    """Share of ``train2017``, by the photographs' hashes, that is for validation; the rest is for training."""
+
+    @property
+    def path(self) -> str:
+        """What the names of its photographs begin with."""
+        return self.kind
+
+
+class Div2kSource(Section):
+    """DIV2K's 100 validation photographs, for the test split; fetched from their public home."""
+
+    kind: Literal["div2k"]
+    """The photographs on which the paper measures."""
+    size: Literal["full", "x4"] = "full"
+    """Their full size, or brought down to a quarter of each side by bicubic interpolation."""
+    full: Archive = Archive(
+        address=_DIV2K + "DIV2K_valid_HR.zip",
+        checksum="sha256:20dd31fd84d777bc1cf5d6b7654a3f569c0aec74458ae094122ad1d0489900fc",
+    )
+    """The zip with the folder ``DIV2K_valid_HR``, 0.4 GB."""
+    x4: Archive = Archive(
+        address=_DIV2K + "DIV2K_valid_LR_bicubic_X4.zip",
+        checksum="sha256:a50a5d1c4b88de4e8d300d8fb2b904c52fe93b2b298a4899697760d7cbb6d553",
+    )
+    """The zip with the folder ``DIV2K_valid_LR_bicubic/X4``, 32 MB."""
+
+    @property
+    def path(self) -> str:
+        """What the names of its photographs begin with."""
+        return self.kind
+
+
+class S3Source(Section):
+    """Photographs in a bucket. Name, key and region come from where boto3 looks for them, never from here."""
+
+    kind: Literal["s3"]
+    """A bucket of S3 or of a store like it."""
+    address: str = Field(pattern=r"^s3://[^\s/@]+(/[^@]*)?$")
+    """``s3://bucket/prefix``: all below the prefix, which is taken for a folder, as a source of the kind `folder`."""
+    endpoint: str | None = Field(None, pattern=r"^https?://[^\s@]+$")
+    """Address of a store other than Amazon's."""
+    unsigned: bool = False
+    """Ask as nobody in particular, as public buckets allow; done as well where boto3 finds no credentials."""
+    split: Split | None = None
+    """As for a folder."""
+    labels: str | None = None
+    """As for a folder: the CSV's key below the prefix."""
+
+    @property
+    def path(self) -> str:
+        """What the names of its photographs begin with."""
+        return self.address.rstrip("/")
+
+
+AnySource = Annotated[Source | CocoStuffSource | Div2kSource | S3Source, Field(discriminator="kind")]
+
+
 class Splits(Section):
     """Shares of the photographs whose source names no split; the rest is for training."""
 
     val: Share = 0.1
-    """For choosing the best weights and tuning the vivid decoder."""
+    """For choosing the best weights and setting the decoders."""
     test: Share = 0.15
     """For the evaluation; never looked at before."""
 
@@ -60,7 +153,8 @@ class Splits(Section):
 class DatasetParams(Section):
     """Stages ``sources`` and ``dataset``: which photographs, and how they are stored."""
 
-    sources: tuple[Source, ...] = Field((Source(kind="sample"),), min_length=1)
+    sources: tuple[AnySource, ...] = Field((Source(kind="sample"),), min_length=1)
+    """Where photographs come from; each entry has the keys of its kind."""
     splits: Splits = Splits()
     short_side: int = Field(256, ge=32, le=4096)
     """Training photographs are scaled down to this short side, in pixels; smaller ones stay as they are."""
@@ -130,10 +224,13 @@ class ModelParams(Section):
     """Pixels a side that share one colour distribution, counted at the working size."""
     scene_context: Literal["none", "auxiliary", "fused"] = "fused"
     """No scene head; a head that only shapes the encoder (the paper's); or one whose belief also enters the decoder."""
+    segmentation_stride: Literal[1, 2, 4, 8] | None = None
+    """Pixels a side, at the working size, that share one class in the head that tells what each pixel shows; null for
+    no such head. It learns from those photographs that come with a segmentation map."""
 
 
 class LossParams(Section):
-    """Weights of the losses; 0 switches one off. The paper's: reg 10, soft 1, scene 1."""
+    """Weights of the losses; 0 switches one off. The paper's: reg 10, soft 1, scene 1, and segmentation 1."""
 
     reg: float = Field(10, ge=0)
     """Of the ab values' squared error."""
@@ -141,6 +238,10 @@ class LossParams(Section):
     """Of the cross-entropy over quantised colours."""
     scene: float = Field(1, ge=0)
     """Of the cross-entropy over scenes."""
+    segmentation: float = Field(1, ge=0)
+    """Of the mix of cross-entropy and dice over classes; counts where the model has a segmentation head."""
+    dice_share: Share = 0.5
+    """Share of dice in that mix; the paper's is 1."""
 
     @model_validator(mode="after")
     def _something_is_learnt(self) -> LossParams:
@@ -205,6 +306,8 @@ class TrainParams(Section):
     """Bits of the network's inside in training: all, or half of them in one of two formats."""
     validate_every: int = Field(1, ge=1)
     """Epochs between validations; a checkpoint to resume from is written at each."""
+    calibrate_reg: bool = True
+    """Draw the trained regression head towards grey as far as its PSNR on validation photographs gains by it."""
     patience: int = Field(0, ge=0)
     """Validations without improvement before training stops early; 0 never stops."""
     seed: int = Field(0, ge=0)
@@ -241,6 +344,8 @@ class MachineParams(Section):
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     workers: int | None = Field(None, ge=0)
     """Processes beside the main one; without a number, one less than there are cores."""
+    downloads: str = "downloads"
+    """Folder for what sources fetch, relative to the repository's root or absolute; never committed."""
 
 
 class TrackingParams(Section):

@@ -117,7 +117,7 @@ def _definitions(results: Results) -> str:
     settings = results.about["decoders"]
     decoders = {
         GREY: "the photograph's own lightness, no chroma. Every other row has to be read against it.",
-        "reg": "the regression head.",
+        "reg": "the regression head, chroma times {saturation:g}.",
         "mode": "the most probable of the 313 colours.",
         "mean": "the mean of the 313 colours.",
         "annealed": "the annealed mean, temperature {temperature:g}.",

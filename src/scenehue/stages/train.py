@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import zipfile
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,20 @@ from scenehue.data.files import home_of, replacing_folder
 from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
+from scenehue.evaluation.tuning import TEMPERATURES, tune_reg, tune_vivid
 from scenehue.models.checkpoint import WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import ColorPriorParams, Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
 from scenehue.training.fit import Fitted, fit, loader
 from scenehue.training.module import ColorModule
+from scenehue.training.pictures import decoded
 from scenehue.training.resume import fingerprint
-from scenehue.training.vivid import tune_vivid
 
 INPUTS = ("dataset/manifest.parquet", "scene_probs/scene_probs.parquet", "color_prior/color_prior.npz")
+
+TUNING_PHOTOS = 200
+"""As many validation photographs, the first by hash, are looked at to set the decoders."""
 
 
 def run(params: Params, root: Path = Path(".")) -> None:
@@ -98,15 +103,22 @@ def _start(params: TrainParams, root: Path) -> ColorNet:
 
 
 def _describe(module: ColorModule, params: Params, inputs: str, validation: ColorDataset) -> ModelCard:
-    vivid = None
-    if params.train.losses.soft:
-        batches = loader(validation, params.train, params.machine, training=False) if len(validation) else ()
-        vivid = tune_vivid(module.net.eval(), module.bins, batches)
+    train, decoders = params.train, {}
+    reg, soft = train.losses.reg > 0 and train.calibrate_reg, train.losses.soft > 0
+    if len(validation) and (reg or soft):
+        batches = islice(
+            loader(validation, train, params.machine, training=False), -(-TUNING_PHOTOS // train.batch_size)
+        )
+        truths, regression, annealed = decoded(module.net.eval(), module.bins, batches, TEMPERATURES)
+        if reg:
+            decoders["reg"] = tune_reg(truths, regression)
+        if soft:
+            decoders["vivid"] = tune_vivid(truths, annealed)
     return ModelCard(
-        architecture=params.train.model,
-        size=params.train.size,
-        decoders={"vivid": vivid} if vivid else {},
-        provenance={"inputs": inputs, "params": params.train.model_dump(mode="json")},
+        architecture=train.model,
+        size=train.size,
+        decoders=decoders,
+        provenance={"inputs": inputs, "params": train.model_dump(mode="json")},
     )
 
 
