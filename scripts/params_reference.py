@@ -56,6 +56,7 @@ def allowed(schema: dict[str, Any]) -> str:
     words = []
     for variant in schema.get("anyOf", [schema]):
         choices = variant.get("enum") or variant.get("items", {}).get("enum")
+        choices = [variant["const"]] if "const" in variant else choices
         word = (
             " or ".join(f"`{choice}`" for choice in choices) if choices else WORDS.get(variant["type"], variant["type"])
         )
@@ -64,13 +65,23 @@ def allowed(schema: dict[str, Any]) -> str:
     return " or ".join(words)
 
 
+def sentence(section: type[BaseModel]) -> str:
+    """What a section's docstring says, in one line."""
+    return " ".join((section.__doc__ or "").replace("``", "`").split())
+
+
 def rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
     """Table rows of a section's keys, those of its inner sections included."""
     docs = field_docs(model)
     schema = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
         if inner := sections_in(field.annotation):
-            yield from rows(inner[0], f"{prefix}{name}{'[]' if 'items' in schema[name] else ''}.")
+            listed = "[]" if "items" in schema[name] else ""
+            for section in inner:
+                meaning = docs.get(name, "") if len(inner) == 1 else sentence(section)
+                if meaning and (len(inner) > 1 or not listed):
+                    yield f"| **`{prefix}{name}{listed}`** | | {meaning} |"
+                yield from rows(section, f"{prefix}{name}{listed}.")
         else:
             meaning = docs.get(name, "").replace("|", "\\|")
             yield f"| `{prefix}{name}` | {allowed(schema[name])} | {meaning} |"

@@ -63,6 +63,16 @@ def test_sections_left_out_have_their_defaults(tmp_path: Path) -> None:
         ("dataset: {duplicate_bits: 9}", "dataset.duplicate_bits"),
         ("dataset: {sources: []}", "dataset.sources"),
         ("dataset: {sources: [{kind: folder, path: a}, {kind: ftp}]}", "dataset.sources.1.kind"),
+        ("dataset: {sources: [{path: a}]}", "dataset.sources.0.kind"),
+        ("dataset: {sources: [{kind: folder, paht: a}]}", "dataset.sources.0.paht"),
+        ("dataset: {sources: [{kind: div2k, size: x3}]}", "dataset.sources.0.size"),
+        ("dataset: {sources: [{kind: s3, address: 'https://example.org/x'}]}", "dataset.sources.0.address"),
+        ("dataset: {sources: [{kind: s3, address: 's3://me:secret@x/y'}]}", "dataset.sources.0.address"),
+        ("dataset: {sources: [{kind: coco-stuff, val: {address: 'file:///x'}}]}", "dataset.sources.0.val.address"),
+        (
+            "dataset: {sources: [{kind: coco-stuff, val: {address: 's3://b/x', checksum: 'sha1:1'}}]}",
+            "dataset.sources.0.val.checksum",
+        ),
         ("evaluate: {decoders: [median]}", "evaluate.decoders.0"),
         ("scene_prob: {}", "scene_prob"),
     ],
@@ -95,9 +105,17 @@ def test_keys_that_contradict_each_other_are_explained(tmp_path: Path, text: str
         load_params(written(tmp_path, text))
 
 
-def test_a_password_in_the_address_is_not_repeated(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tracking: {uri: 'https://me:secret@example.org'}",
+        "dataset: {sources: [{kind: s3, address: 's3://me:secret@bucket/photos'}]}",
+        "dataset: {sources: [{kind: div2k, full: {address: 'https://me:secret@example.org/x.zip'}}]}",
+    ],
+)
+def test_a_password_in_the_address_is_not_repeated(tmp_path: Path, text: str) -> None:
     with pytest.raises(ParamsError) as caught:
-        load_params(written(tmp_path, "tracking: {uri: 'https://me:secret@example.org'}"))
+        load_params(written(tmp_path, text))
     assert "secret" not in str(caught.value)
 
 

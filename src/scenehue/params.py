@@ -376,6 +376,12 @@ class Params(Section):
     tracking: TrackingParams = TrackingParams()
 
 
+def _key(location: tuple[int | str, ...], problem: str) -> str:
+    """The path of a key as params.yaml has it: without the kind that stands in for a source's class."""
+    parts = [*location[:3], *location[4:]] if location[:2] == ("dataset", "sources") else list(location)
+    return ".".join(map(str, [*parts, "kind"] if problem.startswith("union_tag") else parts))
+
+
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Reads and validates the configuration.
 
@@ -400,9 +406,10 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"]) or "the file"
+            key = _key(problem["loc"], problem["type"]) or "the file"
             reason = "there is no such key" if problem["type"] == "extra_forbidden" else problem["msg"]
-            # What contradicts itself is a whole section, which may hold what must not be printed.
-            given = "" if problem["type"] == "value_error" else f" (given: {problem['input']!r})"[:200]
+            # What contradicts itself is a whole section, which may hold what must not be printed; so may an address.
+            secret = problem["type"] == "value_error" or "@" in str(problem["input"])
+            given = "" if secret else f" (given: {problem['input']!r})"[:200]
             lines.append(f"  {key}: {reason}{given}")
         raise ParamsError(f"{path} cannot be used:\n" + "\n".join(lines)) from error
