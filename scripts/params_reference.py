@@ -16,10 +16,10 @@ from scenehue import params
 
 HEAD = """# Parameters
 
-`params.yaml` is the only configuration. Each section has the name of the stage that reads it; `machine` and `tracking`
-say where things are computed and recorded, and no stage depends on them. An unknown key or a value out of its range is
-an error that names the key, before any work. To change a key for one experiment:
-`dvc exp run -S train.learning_rate=3e-4`.
+`params.yaml` is the only configuration. Each section has the name of the stage that reads it; `machine`, `tracking`
+and `registry` say where things are computed, recorded and versioned, `promotion` which model becomes champion, and no
+stage depends on them. An unknown key or a value out of its range is an error that names the key, before any work. To
+change a key for one experiment: `dvc exp run -S train.learning_rate=3e-4`.
 
 This page is written by `scripts/params_reference.py`.
 """

@@ -1,7 +1,8 @@
 """``params.yaml`` as typed, frozen, validated data: the only configuration.
 
 Each section carries the name of the stage that reads it, so that DVC reruns just that stage. ``machine`` and
-``tracking`` belong to no stage: they say where and how to compute, never what.
+``tracking`` belong to no stage: they say where and how to compute, never what. Nor do ``registry`` and ``promotion``:
+versioning and promoting have effects, so they are no stages.
 
 Example:
     >>> Params.model_validate({"train": {"epochs": 3}}).train.epochs
@@ -21,6 +22,16 @@ from scenehue.errors import ParamsError
 Share = Annotated[float, Field(ge=0, le=1)]
 Split = Literal["train", "val", "test"]
 Decoder = Literal["reg", "mode", "mean", "annealed", "vivid"]
+Metric = Literal[
+    "psnr",
+    "ssim",
+    "mse_ab",
+    "mse_ab_unit",
+    "relative_error_ab",
+    "delta_colorfulness",
+    "delta_colorfulness_ddcolor",
+    "lpips",
+]
 
 
 class Section(BaseModel):
@@ -364,6 +375,57 @@ class TrackingParams(Section):
         return self
 
 
+class RegistryParams(Section):
+    """Where trained models are versioned; its address is `tracking.uri`."""
+
+    name: str = Field("scenehue", pattern=r"^[\w.-]+$")
+    """Of the registered model; ``models:/NAME@champion`` is what production loads."""
+
+
+class PrimaryMetric(Section):
+    """What a challenger must be better in."""
+
+    decoder: Decoder = "reg"
+    """Whose pictures are compared."""
+    metric: Metric = "psnr"
+    """Higher is better, but for errors and LPIPS, where lower is, and deltas, where nearer to 0 is."""
+    min_gain: float = Field(0.02, ge=0)
+    """The whole confidence interval of the gain must lie above this, in the metric's unit."""
+
+
+class Guard(Section):
+    """A metric that may not get worse by more than a margin."""
+
+    decoder: Decoder
+    """Whose pictures are compared."""
+    metric: Metric
+    """As in `PrimaryMetric`."""
+    margin: float = Field(ge=0)
+    """Largest worsening of the mean, in the metric's unit."""
+
+
+class PromotionParams(Section):
+    """The rule by which a challenger becomes champion. With no champion it must beat leaving the photographs grey."""
+
+    primary: PrimaryMetric = PrimaryMetric()
+    guards: tuple[Guard, ...] = (
+        Guard(decoder="vivid", metric="delta_colorfulness", margin=3),
+        Guard(decoder="reg", metric="ssim", margin=0.005),
+    )
+    max_latency_ratio: float = Field(1.5, gt=0)
+    """Largest time for a photograph, as a multiple of the champion's."""
+    max_size_ratio: float = Field(1.5, gt=0)
+    """Largest number of parameters, as a multiple of the champion's."""
+    min_photos: int = Field(8, ge=2)
+    """Test photographs that neither model was trained on; with fewer, nothing is promoted."""
+    resamples: int = Field(2000, ge=100)
+    """Of the paired bootstrap."""
+    confidence: float = Field(0.95, ge=0.5, lt=1)
+    """Of its interval."""
+    seed: int = Field(0, ge=0)
+    """Of its draws."""
+
+
 class Params(Section):
     """The whole file, a section a stage."""
 
@@ -374,6 +436,8 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     machine: MachineParams = MachineParams()
     tracking: TrackingParams = TrackingParams()
+    registry: RegistryParams = RegistryParams()
+    promotion: PromotionParams = PromotionParams()
 
 
 def _key(location: tuple[int | str, ...], problem: str) -> str:
