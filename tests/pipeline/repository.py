@@ -20,6 +20,7 @@ TINY: dict[str, Any] = {
         "short_side": 64,
     },
     "train": {
+        "init_from": None,
         "model": {"encoder": "unet", "width": 4, "soft_stride": 4, "scene_context": "auxiliary"},
         "size": 32,
         "batch_size": 4,
