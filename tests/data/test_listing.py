@@ -11,7 +11,7 @@ ENTRIES = [
     Entry(0, "sample", "a.jpg", "", 0, 5, "00" * 32),
     Entry(0, "sample", 'odd, "name"\nß\udcff.jpg', "", 0, 7, "11" * 32, "", "beach"),
     Entry(1, "folder", "x.tar", "b/c.jpg", 512, 9, "22" * 32, "test", ""),
-    Entry(10, "folder", "x.tar", "b/c.jpg", 512, 9, "22" * 32, "val", ""),
+    Entry(10, "folder", "x.tar", "b/c.jpg", 512, 9, "22" * 32, "val", "", "d41d8-2", 77, 5, "33" * 32),
 ]
 
 
@@ -26,8 +26,8 @@ def test_round_trip_whatever_the_order(tmp_path):
 def test_the_columns_are_those_promised(tmp_path):
     write_listing(tmp_path / "1.csv", ENTRIES[2:3])
     header, row = (tmp_path / "1.csv").read_text().splitlines()
-    assert header == "source,kind,path,member,offset,size,hash,split,scene"
-    assert row == f"1,folder,x.tar,b/c.jpg,512,9,{'22' * 32},test,"
+    assert header == "source,kind,path,member,offset,size,hash,split,scene,etag,map_offset,map_size,map_hash"
+    assert row == f"1,folder,x.tar,b/c.jpg,512,9,{'22' * 32},test,,,0,0,"
 
 
 def test_names():

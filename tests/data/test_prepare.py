@@ -17,8 +17,9 @@ from scenehue.params import DatasetParams, Source
 PARAMS = DatasetParams(sources=(Source(kind="folder", path="my/photos"),), short_side=100)
 
 
-def entry_of(data: bytes, split: str = "train", member: str = "") -> Entry:
-    return Entry(0, "folder", "a.jpg", member, 0, len(data), hashlib.sha256(data).hexdigest(), split)
+def entry_of(data: bytes, split: str = "train", member: str = "", map: bytes = b"") -> Entry:
+    hash, map_hash = (hashlib.sha256(file).hexdigest() for file in (data, map))
+    return Entry(0, "folder", "a.jpg", member, 0, len(data), hash, split, map_size=len(map), map_hash=map_hash)
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -112,19 +113,25 @@ def segmentation(width: int, height: int, dtype=np.uint8) -> bytes:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_segmentation_maps_are_scaled_without_mixing_classes(dtype):
     data, png = encode(picture(1, 300, 200)), segmentation(300, 200, dtype)
-    prepared = prepare(data, entry_of(data), PARAMS, png)
+    prepared = prepare(data, entry_of(data, map=png), PARAMS, png)
     classes = np.asarray(Image.open(io.BytesIO(prepared.segmentation)))
     assert classes.shape == (100, 150)
     original = np.arange(300 * 200).reshape(200, 300).astype(dtype)
     assert (classes == original[1::2, 1::2]).all() or (classes == original[::2, ::2]).all()
-    assert prepare(data, entry_of(data, "test"), PARAMS, png).segmentation == png
+    assert prepare(data, entry_of(data, "test", map=png), PARAMS, png).segmentation == png
 
 
 @pytest.mark.parametrize("png", [segmentation(200, 300), b"no png", segmentation(300, 200)[:200]])
 def test_segmentation_maps_that_do_not_fit_are_refused(png):
     data = encode(picture(1, 300, 200))
     with pytest.raises(PhotoError, match="unreadable: its segmentation map"):
-        prepare(data, entry_of(data), PARAMS, png)
+        prepare(data, entry_of(data, map=png), PARAMS, png)
+
+
+def test_a_segmentation_map_that_was_listed_otherwise_is_an_error():
+    data = encode(picture(1, 300, 200))
+    with pytest.raises(ArtifactError, match=r"my/photos/a\.jpg has changed since it was listed"):
+        prepare(data, entry_of(data, map=segmentation(300, 200)), PARAMS, segmentation(300, 200, np.uint16))
 
 
 class Shelf:

@@ -55,7 +55,7 @@ def test_an_added_photo_is_one_more_row(root, sample_folder):
     assert after[: len(before)] == before
     assert len(after) == len(before) + 1
     assert after[-1].startswith("0,folder,b.jpg,,0,")
-    assert after[-1].endswith(",test,")
+    assert after[-1].endswith(",test,,,0,0,")
 
 
 def test_an_error_leaves_the_old_listing(root):

@@ -1,18 +1,21 @@
-"""Photos as stretches of bytes in files: a loose file is one, a tar holds many. Tars are never unpacked."""
+"""Photos as stretches of bytes in files: a loose file is one, a tar or zip holds many. These are never unpacked."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import stat
 import tarfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scenehue.data.files import replacing_file
+from scenehue.data.zips import read_member, scan_zip
 from scenehue.errors import ArtifactError
 
+ARCHIVES = (".tar", ".zip")
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff")
 _SETTLED_SECONDS = 2
 
@@ -21,9 +24,9 @@ class Blob(NamedTuple):
     """The bytes of one photo.
 
     Attributes:
-        member: Name within the tar; empty for a loose file.
-        offset: Where in the file they begin.
-        size: How many there are.
+        member: Name within the tar or zip; empty for a loose file.
+        offset: Where in the file they begin; in a zip, the header before them does.
+        size: How many there are, unpacked.
         hash: Their SHA-256, in hex; empty if they could not be read.
     """
 
@@ -46,18 +49,23 @@ def scan(path: Path) -> list[Blob]:
     """The photos in a file.
 
     Args:
-        path: A photo, or a plain tar. Of several members with one name the last counts, as when unpacking; links,
-            devices, sparse members and those outside the tar's folder are passed over.
+        path: A photo, a plain tar, or a zip. Of several members with one name the last counts, as when unpacking;
+            links, devices, sparse members and those outside the archive's folder are passed over.
 
     Returns:
-        A blob each; `UNREADABLE` for a photo that cannot be read, such as a link to nowhere.
+        A blob each; `UNREADABLE` for a photo that cannot be read, such as a link to nowhere or a pipe.
 
     Raises:
-        ArtifactError: The tar is compressed or damaged, or cannot be read.
+        ArtifactError: The archive is damaged, a compressed tar or a zip bomb, or cannot be read.
     """
+    suffix = path.suffix.lower()
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(0, "it is no file")  # opening a pipe would wait for ever
+        if suffix == ".zip":
+            return [Blob(*member) for member in scan_zip(path, is_photo)]
         with path.open("rb") as file:
-            if path.suffix.lower() != ".tar":
+            if suffix != ".tar":
                 return [Blob("", 0, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())]
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 members = {os.path.normpath(member.name): member for member in tar if member.isreg()}
@@ -66,9 +74,30 @@ def scan(path: Path) -> list[Blob]:
     except tarfile.TarError as error:
         raise ArtifactError(f"{path} is damaged, or no plain tar: {error}") from error
     except OSError as error:
-        if path.suffix.lower() != ".tar":
+        if suffix not in ARCHIVES:
             return [UNREADABLE]
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def read(path: Path, offset: int, size: int) -> bytes:
+    """The bytes of a photo that `scan` found.
+
+    Args:
+        path: The file.
+        offset: As in its blob.
+        size: As in its blob.
+
+    Raises:
+        ArtifactError: The file is gone, or another one.
+    """
+    try:
+        if path.suffix.lower() == ".zip":
+            return read_member(path, offset, size)
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read any more: {error.strerror}; run the stage sources again") from error
 
 
 def _member(path: Path, file: int, name: str, member: tarfile.TarInfo) -> Blob:
@@ -102,19 +131,32 @@ class BlobCache:
     def scan(self, path: Path) -> list[Blob]:
         """As the function `scan`, from memory where possible."""
         try:
-            stat = path.stat()
+            status = path.stat()
         except OSError:
             return scan(path)
-        key, state = os.fspath(path.absolute()), [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        known = self._known.get(key)
-        blobs = [Blob(*blob) for blob in known[1]] if known and known[0] == state else scan(path)
-        if blobs != [UNREADABLE] and time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED_SECONDS:
-            self._seen[key] = [state, blobs]
+        key, state = os.fspath(path.absolute()), [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        if (known := self.recall(key, state)) is not None:
+            return known
+        blobs = scan(path)
+        if blobs != [UNREADABLE] and time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_SECONDS:
+            self.remember(key, state, blobs)
         return blobs
+
+    def recall(self, key: str, state: list[Any]) -> list[Blob] | None:
+        """What was remembered under a key, if its state is still the same."""
+        known = self._known.get(key)
+        if not known or known[0] != state:
+            return None
+        self._seen[key] = known
+        return [Blob(*blob) for blob in known[1]]
+
+    def remember(self, key: str, state: list[Any], blobs: list[Blob]) -> None:
+        """Remembers blobs for as long as the state, made of what JSON knows, is the same."""
+        self._seen[key] = [state, blobs]
 
     def save(self) -> None:
         """Writes down what was seen since this was opened, and forgets the rest."""
-        if self._path is not None and self._seen:
+        if self._path is not None and self._seen and self._seen != self._known:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with replacing_file(self._path) as partial:
                 partial.write_text(json.dumps(self._seen), encoding="utf-8")

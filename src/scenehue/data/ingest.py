@@ -6,7 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,17 @@ from scenehue.data.duplicates import NearDuplicates
 from scenehue.data.listing import Entry
 from scenehue.data.parallel import ordered_map
 from scenehue.data.prepare import Prepared, full_name, prepare_all, split_of
+from scenehue.data.prepared import PreparedPhotos
 from scenehue.data.shards import MANIFEST, ShardWriter
 from scenehue.data.sources import PhotoSource
 from scenehue.errors import ArtifactError
 from scenehue.params import DatasetParams
 
 PRECEDENCE = ("test", "val", "train")
+_BATCH_ROWS = 4096
 _CHUNK_PHOTOS = 32
 _CHUNK_BYTES = 32 << 20
-_UNREADABLE = "unreadable: the file could not be opened when it was listed; a link to nowhere, or not permitted"
+_UNREADABLE = "unreadable: the file could not be opened when it was listed: a link to nowhere, no file, not permitted"
 _WORKER_BYTES = 16 << 20  # what is worth starting a process for
 
 
@@ -45,7 +47,12 @@ class Summary:
 
 
 def build_dataset(
-    entries: Sequence[Entry], sources: Sequence[PhotoSource], params: DatasetParams, folder: Path, workers: int = 0
+    entries: Sequence[Entry],
+    sources: Sequence[PhotoSource],
+    params: DatasetParams,
+    folder: Path,
+    workers: int = 0,
+    memory: Path | None = None,
 ) -> Summary:
     """Writes shards, ``manifest.parquet`` and ``rejects.csv``. The same photos give the same bytes.
 
@@ -58,38 +65,92 @@ def build_dataset(
         params: Section ``dataset``.
         folder: An empty folder.
         workers: Processes to prepare photos in; 0 for none beside this one.
+        memory: Folder that remembers prepared photos from run to run; the result is the same without.
 
     Raises:
         ArtifactError: No photo is left for training, or a photo has changed since it was listed.
     """
-    splits = {entry: split_of(entry, params) for entry in entries if entry.hash}
-    unique, rejects = _drop_exact_duplicates(sorted(splits, key=lambda e: (PRECEDENCE.index(splits[e]), e)), params)
+    readable = sorted((e for e in entries if e.hash), key=lambda e: (PRECEDENCE.index(split_of(e, params)), e))
+    unique, rejects = _drop_exact_duplicates(readable, params)
     rejects |= {entry: _UNREADABLE for entry in entries if not entry.hash}
-    manifest = list[dict[str, Any]]()
+    known = PreparedPhotos(memory, params)
+    manifest = _Manifest()
     seen, kept = NearDuplicates(params.duplicate_bits), list[Entry]()
     with ExitStack() as stack:
-        writers = {s: stack.enter_context(ShardWriter(folder, s, params.shard_megabytes << 20)) for s in PRECEDENCE}
-        workers = min(workers, sum(entry.size for entry in unique) // _WORKER_BYTES)
-        results = ordered_map(partial(prepare_all, list(sources), params), _chunks(unique), workers)
-        flat = (result for chunk in results for result in chunk)
-        for entry, result in track(zip(unique, flat, strict=True), "Preparing photos", total=len(unique)):
+        size = params.shard_megabytes << 20
+        writers = {s: stack.enter_context(ShardWriter(folder, s, size, known.keep)) for s in PRECEDENCE}
+        results = _prepare(unique, known, sources, params, workers)
+        for entry, result in track(results, "Preparing photos", total=len(unique)):
+            split, place = split_of(entry, params), None
             if isinstance(result, str):
                 rejects[entry] = result
             elif (found := seen.find(result.hash)) is not None:
-                rejects[entry] = _too_like(kept[found], splits[kept[found]], splits[entry], params)
+                rejects[entry] = _too_like(kept[found], split_of(kept[found], params), split, params)
             else:
                 seen.add(result.hash)
                 kept.append(entry)
-                place = writers[splits[entry]].add(entry.hash[:32], result.photo, result.segmentation)
-                manifest.append(_manifest_row(entry, splits[entry], result, *place))
+                for other in set(PRECEDENCE) - {split}:
+                    writers[other].close()
+                if not result.photo:
+                    result = _with_files(entry, result, known, sources, params)
+                place = writers[split].add(entry.hash[:32], result.photo, result.segmentation)
+                manifest.add(_manifest_row(entry, split, result, *place))
+            known.note(entry, result, place)
     _write_rejects(folder / "rejects.csv", rejects, params)
-    photos = Counter(row["split"] for row in manifest)
     reasons = Counter(_kind_of(reason) for reason in rejects.values())
-    summary = Summary({split: photos[split] for split in reversed(PRECEDENCE)}, dict(sorted(reasons.items())))
+    photos = {split: manifest.photos[split] for split in reversed(PRECEDENCE)}
+    summary = Summary(photos, dict(sorted(reasons.items())))
     if not summary.photos["train"]:
         raise ArtifactError(_nothing_to_train(summary, rejects, params))
-    pq.write_table(pa.Table.from_pylist(manifest, MANIFEST), folder / "manifest.parquet")
+    manifest.write(folder / "manifest.parquet")
+    known.finish()
     return summary
+
+
+def _prepare(
+    entries: Sequence[Entry], known: PreparedPhotos, sources: Sequence[PhotoSource], params: DatasetParams, workers: int
+) -> Iterator[tuple[Entry, Prepared | str]]:
+    """What becomes of each photo, in order; those already known come without their bytes."""
+    new = [entry for entry in entries if entry not in known]
+    workers = min(workers, sum(entry.size for entry in new) // _WORKER_BYTES)
+    results = ordered_map(partial(prepare_all, list(sources), params), _chunks(new), workers)
+    prepared = (result for chunk in results for result in chunk)
+    for entry in entries:
+        yield entry, known.recall(entry) if entry in known else next(prepared)
+
+
+def _with_files(
+    entry: Entry, result: Prepared, known: PreparedPhotos, sources: Sequence[PhotoSource], params: DatasetParams
+) -> Prepared:
+    """A known photo with its bytes: those stored before, or made anew if it was a duplicate then."""
+    if (files := known.files(entry)) is not None:
+        return replace(result, photo=files[0], segmentation=files[1])
+    (again,) = prepare_all(list(sources), params, [entry])
+    assert isinstance(again, Prepared)
+    return again
+
+
+class _Manifest:
+    """The manifest's rows, kept in little memory."""
+
+    def __init__(self) -> None:
+        self.photos = Counter[str]()
+        self._batches: list[pa.RecordBatch] = []
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.photos[row["split"]] += 1
+        self._rows.append(row)
+        if len(self._rows) == _BATCH_ROWS:
+            self._flush()
+
+    def write(self, path: Path) -> None:
+        self._flush()
+        pq.write_table(pa.Table.from_batches(self._batches, MANIFEST), path)
+
+    def _flush(self) -> None:
+        self._batches.append(pa.RecordBatch.from_pylist(self._rows, MANIFEST))
+        self._rows = []
 
 
 def _drop_exact_duplicates(entries: Iterable[Entry], params: DatasetParams) -> tuple[list[Entry], dict[Entry, str]]:

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import NamedTuple
 
 from scenehue.data.files import replacing_file
 from scenehue.errors import ArtifactError
 
 
-@dataclass(frozen=True, order=True)
-class Entry:
+class Entry(NamedTuple):
     """One photo in the listing.
 
     Attributes:
         source: Index of its source in ``dataset.sources``.
         kind: Kind of its source.
         path: File that holds it, relative to the source's folder, with ``/``.
-        member: Name inside that file if it is a tar, else empty.
-        offset: Where in the file its bytes begin.
-        size: How many bytes.
+        member: Name inside that file if it is a tar or zip, else empty.
+        offset: Where in the file its bytes begin; in a zip, the header before them does.
+        size: How many bytes, unpacked.
         hash: SHA-256 of those bytes, in hex; empty if the file could not be read.
         split: The split that its source or a label gives it, else empty.
         scene: Its scene class as the label names it, else empty.
+        etag: What a bucket knows the file's content by, else empty.
+        map_offset: As `offset`, for its segmentation map in the source's file of maps.
+        map_size: As `size`, for its segmentation map.
+        map_hash: As `hash`, for its segmentation map; empty if it has none.
     """
 
     source: int
@@ -37,14 +40,18 @@ class Entry:
     hash: str
     split: str = ""
     scene: str = ""
+    etag: str = ""
+    map_offset: int = 0
+    map_size: int = 0
+    map_hash: str = ""
 
     @property
     def name(self) -> str:
-        """The photo's name within its source: ``path``, or ``path!member`` in a tar."""
+        """The photo's name within its source: ``path``, or ``path!member`` in a tar or zip."""
         return f"{self.path}!{self.member}" if self.member else self.path
 
 
-COLUMNS = [field.name for field in fields(Entry)]
+COLUMNS = list(Entry._fields)
 
 
 def write_listing(path: Path, entries: Iterable[Entry]) -> None:
@@ -54,9 +61,9 @@ def write_listing(path: Path, entries: Iterable[Entry]) -> None:
         replacing_file(path) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(vars, sorted(entries)))
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(sorted(entries))
 
 
 def read_listing(path: Path) -> list[Entry]:
@@ -67,8 +74,8 @@ def read_listing(path: Path) -> list[Entry]:
     """
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = csv.DictReader(file)
-            if rows.fieldnames != COLUMNS:
+            rows = csv.reader(file)
+            if next(rows, None) != COLUMNS:
                 raise ValueError("other columns")
             return [_entry(row) for row in rows]
     except FileNotFoundError as error:
@@ -79,5 +86,20 @@ def read_listing(path: Path) -> list[Entry]:
         ) from error
 
 
-def _entry(row: dict[str, Any]) -> Entry:
-    return Entry(**row | {column: int(row[column]) for column in ("source", "offset", "size")})
+def _entry(row: list[str]) -> Entry:
+    source, kind, path, member, offset, size, hash, split, scene, etag, map_offset, map_size, map_hash = row
+    return Entry(
+        int(source),
+        intern(kind),  # interned where thousands of rows say the same
+        intern(path) if member else path,
+        member,
+        int(offset),
+        int(size),
+        hash,
+        intern(split),
+        intern(scene),
+        etag,
+        int(map_offset),
+        int(map_size),
+        map_hash,
+    )

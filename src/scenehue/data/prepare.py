@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
-from pathlib import PurePath
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from scenehue.data.duplicates import perceptual_hash
 from scenehue.data.listing import Entry
 from scenehue.data.sources import PhotoSource
 from scenehue.errors import ArtifactError, PhotoError
-from scenehue.params import DatasetParams, Source
+from scenehue.params import AnySource, DatasetParams
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ class Prepared:
     segmentation: bytes | None = None
 
 
-def full_name(source: Source, entry: Entry) -> str:
+def full_name(source: AnySource, entry: Entry) -> str:
     """A photo's name for people: the source's path, the file's path within, and ``!member`` in a tar."""
-    return PurePath(source.path, entry.name).as_posix()
+    return f"{source.path.rstrip('/')}/{entry.name}"
 
 
 def split_of(entry: Entry, params: DatasetParams) -> str:
@@ -77,10 +76,11 @@ def prepare(data: bytes, entry: Entry, params: DatasetParams, segmentation: byte
 
     Raises:
         PhotoError: The photo cannot be used; the reason says why.
-        ArtifactError: The file is not the one that was listed.
+        ArtifactError: The file or its map is not the one that was listed.
     """
     name = full_name(params.sources[entry.source], entry)
-    if hashlib.sha256(data).hexdigest() != entry.hash:
+    listed = [(data, entry.hash)] + ([(segmentation, entry.map_hash)] if segmentation is not None else [])
+    if any(hashlib.sha256(file).hexdigest() != hash for file, hash in listed):
         raise ArtifactError(f"{name} has changed since it was listed; run the stage sources again")
     photo = decode(data, params.short_side, params.max_megapixels, params.min_side, name)
     rgb, original = photo.pixels, (photo.original_width, photo.original_height)

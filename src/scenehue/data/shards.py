@@ -6,6 +6,7 @@ Measured against Parquet, tars and LitData by ``benchmarks/shard_formats.py``.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,10 +48,13 @@ class ShardWriter:
         folder: Where ``<split>-00000.arrow`` and its successors go.
         split: Name of the split.
         max_bytes: A shard is closed once it has grown past this size.
+        on_close: Is given the path of each shard that is finished.
     """
 
-    def __init__(self, folder: Path, split: str, max_bytes: int) -> None:
-        self._folder, self._split, self._max_bytes = folder, split, max_bytes
+    def __init__(
+        self, folder: Path, split: str, max_bytes: int, on_close: Callable[[Path], None] = lambda path: None
+    ) -> None:
+        self._folder, self._split, self._max_bytes, self._on_close = folder, split, max_bytes, on_close
         self._shards = 0
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self._pending: list[tuple[str, bytes, bytes | None]] = []
@@ -82,6 +86,7 @@ class ShardWriter:
             self._flush()
             self._writer.close()
             self._writer = None
+            self._on_close(self._folder / self._name)
             self._shards += 1
             self._shard_bytes = self._rows = 0
 

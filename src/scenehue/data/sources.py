@@ -1,32 +1,39 @@
 """Where photos come from: each kind of source lists its photos and hands out their bytes.
 
-A new kind (a bucket, a public data set) is a class with the methods of `PhotoSource`, entered into `KINDS`, and its
-name in `scenehue.params.Source`. Nothing else needs to know it.
+A new kind is a class with the methods of `PhotoSource`, entered into `open_source`, and its parameters in
+`scenehue.params.AnySource`. Nothing else needs to know it.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from scenehue.data.blobs import BlobCache, is_photo
-from scenehue.data.labels import Labels
+from scenehue.data.blobs import BlobCache
+from scenehue.data.buckets import BucketSource
+from scenehue.data.files import home_of
+from scenehue.data.folders import FolderSource
 from scenehue.data.listing import Entry
-from scenehue.errors import ArtifactError
-from scenehue.params import Source
-
-COMPRESSED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+from scenehue.data.public import CocoStuff, Div2k
+from scenehue.params import AnySource, CocoStuffSource, Div2kSource, S3Source
 
 
 class PhotoSource(Protocol):
     """What the stages need of a source. Instances are pickled to other processes."""
 
+    def fetch(self, cache: BlobCache) -> None:
+        """Brings what is missing to this machine, and shows how far it is.
+
+        Args:
+            cache: Remembers what was listed before; what it knows need not be brought.
+
+        Raises:
+            ArtifactError: It cannot be had, or there is no room for it.
+        """
+
     def entries(self, cache: BlobCache) -> Iterator[Entry]:
-        """Lists the photos, in any order.
+        """Lists the photos, in any order, after `fetch`.
 
         Args:
             cache: Remembers hashes of what was listed before.
@@ -46,101 +53,25 @@ class PhotoSource(Protocol):
         """The photo's segmentation map, if it has one: a PNG of the upright photo's size, a class number a pixel."""
 
 
-@dataclass(frozen=True)
-class FolderSource:
-    """A folder of photos, at any depth, in any mix of JPEG, PNG, WebP and TIFF, loose or in tars.
-
-    Tars are never unpacked: a photo is read at its place inside. Hidden files and folders are passed over, links
-    followed. A loose photo that cannot be read is listed without a hash, for the data set to reject.
-
-    Args:
-        index: Index of the source in ``dataset.sources``.
-        source: Its parameters.
-        folder: Where it is on this machine.
-    """
-
-    index: int
-    source: Source
-    folder: Path
-
-    def entries(self, cache: BlobCache) -> Iterator[Entry]:
-        """Lists the photos, by path.
-
-        Raises:
-            ArtifactError: There is no such folder or no photo in it, or a folder, a tar or the labels cannot be used.
-        """
-        if not self.folder.is_dir():
-            raise ArtifactError(f"{self.folder} is no folder; correct the path of dataset.sources[{self.index}]")
-        labels = Labels(self.folder / self.source.labels) if self.source.labels else None
-        files = sorted(self._files())
-        count = labelled = 0
-        with ThreadPoolExecutor() as pool:
-            for path, blobs in zip(files, pool.map(cache.scan, (self.folder / path for path in files)), strict=True):
-                for member, offset, size, hash in blobs:
-                    label = labels.find(path, member) if labels else None
-                    count, labelled = count + 1, labelled + (label is not None)
-                    split = (label and label.split) or self.source.split or ""
-                    scene = label.scene if label else ""
-                    yield Entry(self.index, self.source.kind, path, member, offset, size, hash, split, scene)
-        if not count:
-            raise ArtifactError(f"{self.folder} holds no JPEG, PNG, WebP or TIFF photo, neither loose nor in a tar")
-        if labels and not labelled:
-            raise ArtifactError(
-                f"{self.folder / str(self.source.labels)} labels none of the photos; its column `file` must hold paths "
-                "relative to the source's folder, or names inside the tar that its column `tar` names"
-            )
-
-    def read(self, entry: Entry) -> bytes:
-        """The bytes of one listed photo."""
-        path = self.folder / entry.path
-        try:
-            with path.open("rb") as file:
-                file.seek(entry.offset)
-                return file.read(entry.size)
-        except OSError as error:
-            raise ArtifactError(
-                f"{path} cannot be read any more: {error.strerror}; run the stage sources again"
-            ) from error
-
-    def segmentation(self, entry: Entry) -> bytes | None:
-        """None: a folder has no segmentation maps."""
-        return None
-
-    def _files(self) -> Iterator[str]:
-        """Paths of photos and tars, relative to the folder."""
-        visited = set()
-        for folder, subfolders, names in os.walk(self.folder, onerror=_raise_unreadable, followlinks=True):
-            visited.add(os.path.realpath(folder))
-            subfolders[:] = [
-                name
-                for name in subfolders
-                if not name.startswith(".") and os.path.realpath(os.path.join(folder, name)) not in visited
-            ]
-            place = Path(folder).relative_to(self.folder)
-            for name in names:
-                if is_photo(name) or (name.lower().endswith(".tar") and not name.startswith(".")):
-                    yield os.path.join(place, name) if place.parts else name
-                elif name.lower().endswith(COMPRESSED_TARS) and not name.startswith("."):
-                    raise ArtifactError(
-                        f"{os.path.join(folder, name)} is compressed, so that no photo in it can be reached without "
-                        "unpacking those before; turn it into a plain .tar, or move it elsewhere"
-                    )
-
-
-def _raise_unreadable(error: OSError) -> None:
-    raise ArtifactError(
-        f"{error.filename} cannot be read: {error.strerror}; let this account read the folder, or move it elsewhere"
-    ) from error
-
-
-KINDS: dict[str, Callable[[int, Source, Path], PhotoSource]] = {"sample": FolderSource, "folder": FolderSource}
-
-
-def open_sources(sources: Sequence[Source], root: Path) -> list[PhotoSource]:
+def open_sources(sources: Sequence[AnySource], root: Path, downloads: str = "downloads") -> list[PhotoSource]:
     """The sources that the parameters name.
 
     Args:
         sources: ``dataset.sources``.
         root: Folder to which their paths are relative.
+        downloads: ``machine.downloads``; relative to the root, or to the repository that the root is a copy of.
     """
-    return [KINDS[source.kind](index, source, root / source.path) for index, source in enumerate(sources)]
+    return [open_source(index, source, root, home_of(root) / downloads) for index, source in enumerate(sources)]
+
+
+def open_source(index: int, source: AnySource, root: Path, downloads: Path) -> PhotoSource:
+    """One of them; what it fetches goes into a folder of `downloads`."""
+    match source:
+        case CocoStuffSource():
+            return CocoStuff(index, source, downloads / source.kind)
+        case Div2kSource():
+            return Div2k(index, source, downloads / source.kind)
+        case S3Source():
+            return BucketSource(index, source, downloads / source.kind)
+        case _:
+            return FolderSource(index, source, root / source.path)

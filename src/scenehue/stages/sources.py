@@ -16,13 +16,18 @@ from scenehue.params import Params
 def run(params: Params, root: Path = Path(".")) -> None:
     """Writes ``artifacts/sources/listing.csv``, and names on the console the photos that cannot be read.
 
+    Before that it fetches what public data sets and buckets have and `machine.downloads` lacks: after an interruption
+    the rest, and nothing once all is there.
+
     Hashes of files that have not changed since the last run are remembered in ``.dvc/tmp``, where there is a ``.dvc``.
 
     Raises:
-        ArtifactError: A source does not exist, holds no photo, or cannot be used.
+        ArtifactError: A source does not exist, cannot be fetched, holds no photo, or cannot be used.
     """
     cache = BlobCache(root / ".dvc/tmp/scenehue-hashes.json" if (root / ".dvc").is_dir() else None)
-    sources = open_sources(params.dataset.sources, root)
+    sources = open_sources(params.dataset.sources, root, params.machine.downloads)
+    for source in sources:
+        source.fetch(cache)
     listed = (entry for source in sources for entry in source.entries(cache))
     entries = list(track(listed, "Listing photos", total=None))
     write_listing(root / "artifacts/sources/listing.csv", entries)
