@@ -1,0 +1,96 @@
+"""The way to MLflow, and its failures as sentences that name the service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scenehue.errors import ScenehueError
+from scenehue.params import Params
+from scenehue.tracking.store import SQLITE, quick_failures, tracking_uri, without_secrets
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+
+class RegistryError(ScenehueError):
+    """The registry cannot be reached, refuses, or lacks what was asked for."""
+
+
+class AccessError(RegistryError):
+    """The registry wants other credentials, or grants these no such right."""
+
+
+def registry_uri(params: Params, root: Path) -> str:
+    """The address of the registry, which is that of the tracking store.
+
+    Raises:
+        RegistryError: Tracking is switched off.
+    """
+    if params.tracking.uri is None and not os.environ.get("MLFLOW_TRACKING_URI"):
+        raise RegistryError("tracking.uri is null, so there is no registry; set it in params.yaml")
+    return tracking_uri(params.tracking.uri or "", root)
+
+
+def connect(uri: str, create: bool = False) -> MlflowClient:
+    """A client that has had one answer, so that a server that is down is noticed within seconds.
+
+    Args:
+        uri: Absolute address.
+        create: A missing SQLite store is made.
+
+    Raises:
+        AccessError: The credentials are wrong or missing.
+        RegistryError: Nothing answers there.
+    """
+    for chatty in ("mlflow.store.db.utils", "mlflow.store.model_registry", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    if uri.startswith(SQLITE) and not create and not Path(uri.removeprefix(SQLITE)).is_file():
+        raise RegistryError(f"there is no model registry yet: {uri.removeprefix(SQLITE)} is missing; register a model")
+    with failures_named(uri), quick_failures():
+        client = MlflowClient(uri, uri)
+        client.search_registered_models(max_results=1)
+    return client
+
+
+@contextmanager
+def failures_named(uri: str) -> Iterator[None]:
+    """Turns MLflow's exceptions into `RegistryError` and `AccessError`, without credentials in the text."""
+    try:
+        yield
+    except (MlflowException, requests.RequestException) as error:
+        raise _sentence(error, without_secrets(uri)) from error
+
+
+def _sentence(error: Exception, where: str) -> RegistryError:
+    text = without_secrets(str(error)).strip()
+    status = re.search(r"error code (\d{3})", text)
+    code = getattr(error, "error_code", "")
+    if code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or (status and status[1] == "401"):
+        return AccessError(
+            f"MLflow at {where} refuses these credentials (401); set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD"
+        )
+    if code == "PERMISSION_DENIED" or (status and status[1] == "403"):
+        return AccessError(
+            f"MLflow at {where} forbids this (403): your user lacks the right, or the server does not know the host "
+            f"name that it was called by. It says: {_first_line(text)}"
+        )
+    unreachable = isinstance(error, requests.RequestException) or "Max retries exceeded" in text
+    if unreachable or (status and status[1] in ("502", "503", "504")):
+        return RegistryError(f"MLflow at {where} cannot be reached; is the server up? ({_first_line(text)})")
+    return RegistryError(f"MLflow at {where} failed: {_first_line(text)}")
+
+
+def _first_line(text: str) -> str:
+    return (text.splitlines() or ["no reason given"])[0][:300]
