@@ -13,7 +13,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format paper ablation requirements clean
+.PHONY: help install demo stack test test-stack lint format paper ablation requirements clean
 
 help:  ## Show what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,8 +24,14 @@ demo: $(READY)  ## Train on the photographs that ship, evaluate, and show the re
 	dvc repro
 	scenehue report
 
+stack: $(READY)  ## Start PostgreSQL, S3, MLflow, Prefect and a worker on this machine, until Ctrl-C
+	@python -m infra up
+
 test: $(READY)  ## Run the tests, and the examples in the docstrings
 	OMP_NUM_THREADS=1 pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
+
+test-stack: $(READY)  ## Run the tests that start the whole stack
+	OMP_NUM_THREADS=1 pytest -m stack tests/stack $(ARGS)
 
 lint: $(READY)  ## Check style, format and types
 	ruff check .
