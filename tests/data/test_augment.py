@@ -56,3 +56,25 @@ def test_validation_takes_the_centre(shape: tuple[int, int]) -> None:
     assert square[32, 32].tolist() == [255, 255, 255]
     bright = np.argwhere(square[..., 0] > 127)
     assert np.abs(bright.mean(0) - 31.5).max() < 1
+
+
+def test_the_map_moves_with_the_photo_and_gets_no_new_classes() -> None:
+    geometry = training_geometry(STRONG, 64)
+    photo, classes = stripes(), np.zeros((90, 120), np.uint8)
+    classes[:, 60:] = 181
+    for seed in range(20):
+        geometry.set_random_seed(seed)
+        crop = geometry(image=photo, mask=classes)
+        assert set(np.unique(crop["mask"])) <= {0, 181}
+        blue = crop["image"][..., 2] > crop["image"][..., 0]
+        assert (blue == (crop["mask"] == 181)).mean() > 0.97
+        geometry.set_random_seed(seed)
+        assert np.array_equal(geometry(image=photo)["image"], crop["image"]), "a map beside it changes no photo"
+
+
+def test_validation_takes_the_nearest_class() -> None:
+    classes = np.zeros((90, 120), np.uint8)
+    classes[20:70, 40:80] = 255
+    square = validation_geometry(classes, 32, nearest=True)
+    assert set(np.unique(square)) == {0, 255}
+    assert (square == 255).mean() == pytest.approx(50 * 40 / 90**2, abs=0.03)

@@ -18,6 +18,17 @@ from scenehue.params import AugmentParams
 from scenehue.scenes.table import write_scene_table
 
 IDS = [f"{number:032x}" for number in range(6)]
+MAPPED = IDS[:2]
+
+
+def map_file() -> bytes:
+    """A map of two classes, left and right, a row that is not labelled, and one with a number that is no class."""
+    classes = np.full((90, 120), 7, np.uint8)
+    classes[:, 60:] = 181
+    classes[40], classes[41] = 255, 200
+    file = io.BytesIO()
+    Image.fromarray(classes).save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -28,7 +39,7 @@ def folder(tmp_path: Path, sample_folder: Path) -> Path:
             file = io.BytesIO()
             with Image.open(path) as photo:
                 photo.resize((120, 90)).save(file, "PNG")
-            shard, row = writer.add(id, file.getvalue())
+            shard, row = writer.add(id, file.getvalue(), map_file() if id in MAPPED else None)
             rows.append({"id": id, "split": "train", "source": 0, "path": path.name, "shard": shard, "row": row})
     pa.parquet.write_table(pa.Table.from_pylist(rows, MANIFEST), tmp_path / "manifest.parquet")
     classes = np.arange(30, dtype=np.int16).reshape(6, 5)
@@ -37,8 +48,8 @@ def folder(tmp_path: Path, sample_folder: Path) -> Path:
     return tmp_path
 
 
-def dataset(folder: Path, augment: AugmentParams | None = None, seed: int = 0) -> ColorDataset:
-    return ColorDataset(PhotoDataset(folder, "train"), SceneLabels(folder / "scenes.parquet"), 64, augment, seed)
+def dataset(folder: Path, augment: AugmentParams | None = None, seed: int = 0, maps: bool = False) -> ColorDataset:
+    return ColorDataset(PhotoDataset(folder, "train"), SceneLabels(folder / "scenes.parquet"), 64, augment, seed, maps)
 
 
 def test_without_augmentation_it_is_the_photo(folder: Path) -> None:
@@ -57,6 +68,24 @@ def test_augmented_input_keeps_the_true_lightness_beside_it(folder: Path) -> Non
     example = dataset(folder, AugmentParams(lightness=0.5, noise=10))[0]
     assert not torch.equal(example.lightness, example.true_lightness)
     assert 0 <= example.lightness.min() <= example.lightness.max() <= 100
+
+
+@pytest.mark.parametrize("augment", [None, AugmentParams(rotate_degrees=10)])
+def test_maps_come_with_the_photos_that_have_one(folder: Path, augment: AugmentParams | None) -> None:
+    photos = dataset(folder, augment, maps=True)
+    mapped, unmapped = photos[0], photos[3]
+    assert mapped.classes.shape == unmapped.classes.shape == (64, 64)
+    assert mapped.classes.dtype == torch.uint8
+    assert set(mapped.classes.unique().tolist()) <= {7, 181, 255}
+    assert {7, 181} & set(mapped.classes.unique().tolist())
+    assert (unmapped.classes == 255).all()
+    without = dataset(folder, augment)[0]
+    assert (without.classes == 255).all(), "maps are read only where they are wanted"
+    assert torch.equal(mapped.lightness, without.lightness)
+    if augment is None:
+        assert (mapped.classes[:28, :32] == 7).all()
+        assert (mapped.classes[:28, 32:] == 181).all()
+        assert (mapped.classes == 255).float().mean() == pytest.approx(2 / 90, abs=0.01), "200 is no class either"
 
 
 def test_follows_from_seed_epoch_and_photo_alone(folder: Path) -> None:

@@ -20,6 +20,8 @@ TIMM = ModelParams(pretrained=False, decoder_channels=(16, 12, 8))
         (TIMM.model_copy(update={"decoder_block": "separable", "soft_stride": 8}), 4, 8),
         (TIMM.model_copy(update={"encoder": "resnet18", "decoder_channels": (16, 12, 8, 8)}), 2, 4),
         (TIMM.model_copy(update={"encoder": "convnext_atto"}), 4, 4),
+        (UNET.model_copy(update={"segmentation_stride": 8}), 1, 1),
+        (TIMM.model_copy(update={"segmentation_stride": 4}), 4, 4),
     ],
 )
 def test_shapes_and_gradients(config: ModelParams, reg_stride: int, soft_stride: int) -> None:
@@ -29,7 +31,11 @@ def test_shapes_and_gradients(config: ModelParams, reg_stride: int, soft_stride:
     assert outputs.soft_logits.shape == (2, 313, 64 // soft_stride, 96 // soft_stride)
     assert outputs.scene_logits is not None
     assert outputs.scene_logits.shape == (2, 365)
-    sum(output.mean() for output in outputs).backward()
+    if (stride := config.segmentation_stride) is None:
+        assert outputs.class_logits is None
+    else:
+        assert outputs.class_logits.shape == (2, 182, 64 // stride, 96 // stride)
+    sum(output.mean() for output in outputs if output is not None).backward()
     unused = [name for name, parameter in net.named_parameters() if parameter.grad is None]
     assert not unused
 
@@ -68,6 +74,16 @@ def test_fusion_starts_as_the_identity() -> None:
     assert torch.equal(fused.eval()(lightness).ab, plain.eval()(lightness).ab)
 
 
+def test_a_segmentation_head_leaves_the_rest_as_it_is() -> None:
+    torch.manual_seed(0)
+    plain = ColorNet(UNET).eval()
+    torch.manual_seed(0)
+    segmenting = ColorNet(UNET.model_copy(update={"segmentation_stride": 4})).eval()
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    assert torch.equal(plain(lightness).ab, segmenting(lightness).ab)
+    assert torch.equal(plain(lightness).soft_logits, segmenting(lightness).soft_logits)
+
+
 def test_colours_stay_in_the_range_of_srgb() -> None:
     net = ColorNet(UNET).eval()
     with torch.no_grad():
@@ -80,6 +96,7 @@ def test_colours_stay_in_the_range_of_srgb() -> None:
     [
         ({"encoder": "no_such_net"}, "train.model.encoder"),
         ({"soft_stride": 2}, "train.model.soft_stride"),
+        ({"segmentation_stride": 1}, "train.model.segmentation_stride"),
         ({"decoder_channels": (8,) * 6}, "train.model.decoder_channels"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import itertools
 import json
 import os
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -21,7 +24,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from scenehue.data.shards import PhotoDataset
+from scenehue.data.shards import MANIFEST, PhotoDataset, ShardWriter
 from scenehue.errors import ArtifactError, ParamsError, ScenehueError
 from scenehue.models.checkpoint import load_checkpoint
 from scenehue.models.network import ColorNet
@@ -33,6 +36,7 @@ from scenehue.tracking.sink import NullSink
 from scenehue.training import module
 
 EPOCHS = 6
+SEGMENTING = {"encoder": "unet", "width": 4, "soft_stride": 4, "segmentation_stride": 2}
 CONFIG = {
     "dataset": {
         "sources": [{"kind": "folder", "path": "photos"}],
@@ -73,6 +77,35 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Pat
 @pytest.fixture
 def root(inputs: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(inputs, tmp_path / "root"))
+
+
+def map_of(photo: bytes) -> bytes:
+    """A map that lightness tells: one class where a photo is dark, another one where it is light, neither between."""
+    lightness = np.asarray(Image.open(io.BytesIO(photo)).convert("L"))
+    classes = np.where(lightness > 140, 181, np.where(lightness < 110, 3, 255)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(classes).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def mapped(root: Path) -> Path:
+    """The same inputs, with maps of all photos but two of those for training."""
+    folder = root / "artifacts/dataset"
+    photos = PhotoDataset(folder)
+    bare = PhotoDataset(folder, "train").ids[:2]
+    rows = [
+        row | {"photo": photos.encoded(index), "has_segmentation": row["id"] not in bare}
+        for index, row in enumerate(photos.manifest.to_pylist())
+    ]
+    for split in ("train", "val"):
+        with ShardWriter(folder, split, 1 << 20) as writer:
+            for row in rows:
+                if row["split"] == split:
+                    png = map_of(row["photo"]) if row["has_segmentation"] else None
+                    row["shard"], row["row"] = writer.add(row["id"], row["photo"], png)
+    pq.write_table(pa.Table.from_pylist(rows, MANIFEST), folder / "manifest.parquet")
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +249,35 @@ def test_a_model_of_another_architecture_cannot_be_started_from(root: Path, undi
     shutil.copytree(undisturbed, root / "before")
     with pytest.raises(ParamsError, match=r"train\.model\.width"):
         train.run(changed(init_from="before", model=CONFIG["train"]["model"] | {"width": 8}), root)
+
+
+def test_starts_from_a_model_without_the_segmentation_head(mapped: Path, undisturbed: Path) -> None:
+    shutil.copytree(undisturbed, mapped / "before")
+    train.run(changed(epochs=1, init_from="before", learning_rate=1e-9, ema_decay=0, model=SEGMENTING), mapped)
+    before, after = (load_file(folder / "model.safetensors") for folder in (undisturbed, mapped / "artifacts/train"))
+    torch.testing.assert_close(after["reg_head.weight"], before["reg_head.weight"])
+    assert after.keys() - before.keys() == {"segmentation_head.weight", "segmentation_head.bias"}
+
+
+def test_a_segmentation_head_without_a_map_is_refused(root: Path) -> None:
+    with pytest.raises(
+        ParamsError, match=r"train\.model\.segmentation_stride.*no training photo has"
+    ):
+        train.run(changed(model=SEGMENTING), root)
+
+
+def test_learns_what_pixels_show_from_the_photos_with_maps(mapped: Path, undisturbed: Path) -> None:
+    losses = {"reg": 1, "soft": 0, "scene": 0, "segmentation": 1}
+    train.run(changed(epochs=24, validate_every=8, model=SEGMENTING, losses=losses, learning_rate=0.02), mapped)
+    rows = curves(mapped / "artifacts/train")
+    assert [float(row["epoch"]) for row in rows] == [8, 16, 24]
+    assert float(rows[-1]["val_pixel_accuracy"]) > 0.9, "dark or light is what the maps say"
+    assert float(rows[-1]["val_miou"]) > 0.75
+    assert float(rows[-1]["val_segmentation"]) < 0.5 * float(rows[0]["train_segmentation"])
+    assert "val_miou" not in curves(undisturbed)[0]
+    net, card = load_checkpoint(mapped / "artifacts/train")
+    assert card.architecture.segmentation_stride == 2
+    assert net.segmentation_head is not None
 
 
 def test_a_loss_that_is_not_finite_is_an_error(root: Path) -> None:

@@ -51,6 +51,7 @@ def losses(config: ModelParams) -> list[float]:
         lightness,
         torch.from_numpy(generator.integers(0, 365, (4, 5))),
         torch.full((4, 5), 0.2),
+        torch.from_numpy(generator.integers(0, 182, (4, 64, 64)).astype(np.uint8)),
     )
     values = []
     for _ in range(5):

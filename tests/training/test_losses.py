@@ -1,8 +1,9 @@
 import pytest
 import torch
+from sklearn.metrics import f1_score
 
 from scenehue.color.encoding import soft_encode
-from scenehue.training.losses import reg_loss, scene_loss, soft_loss
+from scenehue.training.losses import reg_loss, scene_loss, segmentation_loss, soft_loss
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +71,58 @@ def test_half_precision_logits_lose_little() -> None:
     full, half = (soft_loss(part, index, target, torch.ones(313)) for part in (logits, logits.bfloat16()))
     assert half.dtype == torch.float32
     assert half.item() == pytest.approx(full.item(), rel=2e-3)
+
+
+def labelled_maps(unlabelled: bool) -> torch.Tensor:
+    classes = torch.randint(0, 6, (2, 9, 7), dtype=torch.uint8)
+    if unlabelled:
+        classes[0, :3], classes[1, :, 2] = 255, 255
+    return classes
+
+
+@pytest.mark.parametrize("unlabelled", [False, True])
+def test_segmentation_loss_without_dice_is_torchs_cross_entropy(unlabelled: bool) -> None:
+    logits, classes = torch.randn(2, 8, 9, 7, requires_grad=True), labelled_maps(unlabelled)
+    ours = segmentation_loss(logits, classes, dice_share=0)
+    theirs = torch.nn.functional.cross_entropy(logits, classes.long(), ignore_index=255)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs)))
+
+
+@pytest.mark.parametrize("unlabelled", [False, True])
+def test_dice_of_certain_predictions_is_scikit_learns_f1(unlabelled: bool) -> None:
+    classes, predicted = labelled_maps(unlabelled), torch.randint(0, 8, (2, 9, 7))
+    logits = 200 * torch.nn.functional.one_hot(predicted, 8).movedim(-1, 1).float()
+    labelled = classes != 255
+    expected = f1_score(classes[labelled], predicted[labelled], labels=classes[labelled].unique(), average="macro")
+    assert segmentation_loss(logits, classes, dice_share=1).item() == pytest.approx(1 - expected, abs=1e-6)
+
+
+def test_dice_of_uncertain_predictions_by_hand() -> None:
+    # Two pixels of class 0, believed with 0.75 and 0.5; one of class 1, believed with 0.8; one unlabelled.
+    believed = torch.tensor([[0.75, 0.25], [0.5, 0.5], [0.2, 0.8], [0.9, 0.1]])
+    loss = segmentation_loss(believed.log().T[None, :, None], torch.tensor([[[0, 0, 1, 255]]]), dice_share=1)
+    dice = (2 * 1.25 / (1.45 + 2) + 2 * 0.8 / (1.55 + 1)) / 2
+    assert loss.item() == pytest.approx(1 - dice)
+
+
+def test_the_segmentation_losses_are_mixed_and_lead_to_the_truth() -> None:
+    logits, classes = torch.randn(2, 8, 9, 7, requires_grad=True), labelled_maps(True)
+    entropy, dice, mixed = (segmentation_loss(logits, classes, share).item() for share in (0, 1, 0.3))
+    assert mixed == pytest.approx(0.7 * entropy + 0.3 * dice)
+    optimizer = torch.optim.Adam([logits], lr=0.3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        segmentation_loss(logits, classes, 0.5).backward()
+        optimizer.step()
+    assert (logits.argmax(1) == classes)[classes != 255].all()
+    assert segmentation_loss(logits, classes, 0.5) < 0.02
+
+
+def test_without_a_labelled_pixel_there_is_nothing_to_learn() -> None:
+    logits = torch.randn(2, 8, 4, 4, requires_grad=True)
+    loss = segmentation_loss(logits, torch.full((2, 4, 4), 255, dtype=torch.uint8), 0.5)
+    loss.backward()
+    assert loss == 0
+    assert logits.grad is not None
+    assert (logits.grad == 0).all()

@@ -31,7 +31,7 @@ def training_geometry(params: AugmentParams, size: int) -> A.Compose:
             scale=(params.min_crop_area, 1),
             ratio=(3 / 4, 4 / 3),
             interpolation=cv2.INTER_LINEAR,
-            mask_interpolation=cv2.INTER_NEAREST,
+            mask_interpolation=cv2.INTER_NEAREST_EXACT,
             area_for_downscale="image",
         )
     )
@@ -50,11 +50,17 @@ def training_lightness(params: AugmentParams) -> A.Compose:
     return A.Compose(steps)
 
 
-def validation_geometry(rgb: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    """The centred square of a photo, always the same, scaled to `size` pixels a side."""
-    height, width = rgb.shape[:2]
+def validation_geometry(pixels: npt.NDArray[np.uint8], size: int, nearest: bool = False) -> npt.NDArray[np.uint8]:
+    """The centred square, always the same, scaled to `size` pixels a side.
+
+    Args:
+        pixels: A photo (H, W, 3), or its segmentation map (H, W).
+        size: Side of the result.
+        nearest: Takes the nearest pixel, as class numbers have no mean.
+    """
+    height, width = pixels.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = rgb[top : top + side, left : left + side]
-    interpolation = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    square = pixels[top : top + side, left : left + side]
+    interpolation = cv2.INTER_NEAREST_EXACT if nearest else cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(square, (size, size), interpolation=interpolation), dtype=np.uint8)

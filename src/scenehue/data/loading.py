@@ -1,4 +1,4 @@
-"""Batches for training: photos from the shards as lightness and ab, with the soft label of their scene."""
+"""Batches for training: photos from the shards as lightness and ab, with what is known of their scene and pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from torch.utils.data import Dataset
 
 from scenehue.color.lab import rgb_to_lab
 from scenehue.data.augment import training_geometry, training_lightness, validation_geometry
+from scenehue.data.coco_classes import UNLABELLED
 from scenehue.data.decode import decode_rgb
+from scenehue.data.segmentation import decode_map
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError
 from scenehue.params import AugmentParams
@@ -35,6 +37,8 @@ class Batch(NamedTuple):
     """(N, 5), int64."""
     scene_probabilities: Tensor
     """(N, 5), summing to 1."""
+    classes: Tensor
+    """(N, H, W), uint8: what each pixel shows; `UNLABELLED` where no segmentation map says it."""
 
 
 class SceneLabels:
@@ -78,12 +82,19 @@ class ColorDataset(Dataset[Batch]):
         size: Side of the square crops, in pixels.
         augment: How to augment; without it, photos are cropped at the centre.
         seed: Of the augmentation.
+        maps: Read the segmentation maps of those photos that have one.
     """
 
     def __init__(
-        self, photos: PhotoDataset, scenes: SceneLabels, size: int, augment: AugmentParams | None = None, seed: int = 0
+        self,
+        photos: PhotoDataset,
+        scenes: SceneLabels,
+        size: int,
+        augment: AugmentParams | None = None,
+        seed: int = 0,
+        maps: bool = False,
     ) -> None:
-        self.photos, self.scenes, self.size, self.seed = photos, scenes, size, seed
+        self.photos, self.scenes, self.size, self.seed, self.maps = photos, scenes, size, seed, maps
         self.geometry = training_geometry(augment, size) if augment else None
         self.lightness = training_lightness(augment) if augment else None
         self._ids = photos.ids
@@ -99,17 +110,23 @@ class ColorDataset(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         id = self._ids[index]
         rgb = decode_rgb(self.photos.encoded(index), name=id)
+        png = self.photos.segmentation(index) if self.maps else None
+        classes = np.full((self.size, self.size), UNLABELLED, np.uint8)
         if self.geometry is None or self.lightness is None:
             lab = rgb_to_lab(validation_geometry(rgb, self.size))
             seen = lab[..., :1]
+            if png is not None:
+                classes = validation_geometry(decode_map(png), self.size, nearest=True)
         else:
             seed = zlib.crc32(f"{self.seed}/{int(self._epoch)}/{id}".encode())
             self.geometry.set_random_seed(seed)
             self.lightness.set_random_seed(seed)
-            lab = rgb_to_lab(self.geometry(image=rgb)["image"])
+            crop = self.geometry(image=rgb) if png is None else self.geometry(image=rgb, mask=decode_map(png))
+            classes = crop.get("mask", classes)
+            lab = rgb_to_lab(crop["image"])
             seen = self.lightness(image=np.clip(lab[..., :1] / 100, 0, 1))["image"].clip(0, 1) * np.float32(100)
         planes = torch.from_numpy(np.concatenate([seen, lab], axis=2).transpose(2, 0, 1).copy())
-        return Batch(planes[:1], planes[2:], planes[1:2], *self.scenes[id])
+        return Batch(planes[:1], planes[2:], planes[1:2], *self.scenes[id], torch.from_numpy(classes.copy()))
 
 
 def start_worker(worker: int) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from scenehue.color.bins import NUM_BINS
+from scenehue.data.segmentation import NUM_CLASSES
 from scenehue.errors import ParamsError
 from scenehue.models.decoder import Decoder, PaperUpBlock, UpBlock
 from scenehue.models.encoders import PaperEncoder, TimmEncoder
@@ -32,10 +33,14 @@ class Outputs(NamedTuple):
     """(N, 313, h', w'): unnormalised log probabilities of the bins."""
     scene_logits: Tensor | None
     """(N, 365): of the scenes; None without a scene head."""
+    class_logits: Tensor | None
+    """(N, 182, h", w"): of what each pixel shows; None without a segmentation head."""
 
 
 class ColorNet(nn.Module):
     """A U-Net that sees lightness and tells the scene, a distribution over colours at every pixel, and ab values.
+
+    With a segmentation head it also tells what each pixel shows; that head shapes the rest in training only.
 
     With the encoder ``unet`` it is the paper's network; any timm encoder gets the same U-Net around it.
 
@@ -48,7 +53,7 @@ class ColorNet(nn.Module):
 
     Example:
         >>> net = ColorNet(ModelParams(encoder="unet", width=4, soft_stride=2)).eval()
-        >>> ab, soft_logits, scene_logits = net(torch.full((1, 1, 64, 96), 50.0))
+        >>> ab, soft_logits, scene_logits, class_logits = net(torch.full((1, 1, 64, 96), 50.0))
         >>> ab.shape, soft_logits.shape, scene_logits.shape
         (torch.Size([1, 2, 64, 96]), torch.Size([1, 313, 32, 48]), torch.Size([1, 365]))
     """
@@ -77,14 +82,19 @@ class ColorNet(nn.Module):
                 for channels, skip, width in zip(inputs, reversed(skips), widths, strict=False)
             ]
         strides = self.encoder.strides[-2::-1][: len(blocks)]
-        if config.soft_stride not in strides:
-            raise ParamsError(f"train.model.soft_stride: the decoder's strides are {strides}, not {config.soft_stride}")
+        for key, stride in (("soft_stride", config.soft_stride), ("segmentation_stride", config.segmentation_stride)):
+            if stride not in (None, *strides):
+                raise ParamsError(f"train.model.{key}: the decoder's strides are {strides}, not {stride}")
         self.soft_level = strides.index(config.soft_stride)
         self.decoder = Decoder(blocks)
         self.reg_head = nn.Conv2d(widths[-1], 2, 1)
         self.soft_head = nn.Conv2d(widths[self.soft_level], NUM_BINS, 1)
         self.scene_head = None if config.scene_context == "none" else SceneHead(bottleneck)
         self.scene_fusion = SceneFusion(bottleneck) if config.scene_context == "fused" else None
+        self.segmentation_head: nn.Conv2d | None = None
+        if config.segmentation_stride is not None:
+            self.segmentation_level = strides.index(config.segmentation_stride)
+            self.segmentation_head = nn.Conv2d(widths[self.segmentation_level], NUM_CLASSES, 1)
         self.reg_stride = strides[-1]
 
     def forward(self, lightness: Tensor) -> Outputs:
@@ -99,4 +109,7 @@ class ColorNet(nn.Module):
             bottleneck = self.scene_fusion(bottleneck, scene_logits)
         maps = self.decoder(bottleneck, skips[::-1])
         ab = torch.tanh(self.reg_head(maps[-1]).float()) * AB_SCALE
-        return Outputs(ab, self.soft_head(maps[self.soft_level]), scene_logits)
+        classes = None
+        if self.segmentation_head is not None:
+            classes = self.segmentation_head(maps[self.segmentation_level])
+        return Outputs(ab, self.soft_head(maps[self.soft_level]), scene_logits, classes)

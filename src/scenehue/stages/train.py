@@ -41,7 +41,8 @@ def run(params: Params, root: Path = Path(".")) -> None:
 
     Raises:
         ArtifactError: An input is missing, or the training's loss is not finite.
-        ParamsError: `train.init_from` names a model of another architecture.
+        ParamsError: `train.init_from` names a model of another architecture, or a segmentation head is asked for and
+            no training photo has a map.
     """
     artifacts = root / "artifacts"
     photos, validation = (PhotoDataset(artifacts / "dataset", split) for split in ("train", "val"))
@@ -49,6 +50,12 @@ def run(params: Params, root: Path = Path(".")) -> None:
     if not len(photos):
         raise ArtifactError("artifacts/dataset has no training photos; see its rejects.csv for why")
     size, train = params.train.size, params.train
+    maps = train.model.segmentation_stride is not None
+    if maps and not any(photos.manifest["has_segmentation"].to_pylist()):
+        raise ParamsError(
+            "train.model.segmentation_stride asks for a segmentation head, but no training photo has a segmentation "
+            "map; set it to null, or name a source with maps in dataset.sources"
+        )
     pl.seed_everything(train.seed, workers=True, verbose=False)
     net = _start(train, root)
     batches = max(1, len(photos) // train.batch_size)
@@ -67,8 +74,8 @@ def run(params: Params, root: Path = Path(".")) -> None:
     with start_run(params.tracking, root, "train", inputs=inputs, system_metrics=True) as sink:
         sink.log_params(params_record(params))
         sink.log_dataset(dataset_record(artifacts / "dataset"), "training")
-        seen = ColorDataset(photos, scenes, size, train.augment, train.seed)
-        unseen = ColorDataset(validation, scenes, size)
+        seen = ColorDataset(photos, scenes, size, train.augment, train.seed, maps=maps)
+        unseen = ColorDataset(validation, scenes, size, maps=maps)
         fitted = fit(module, seen, unseen, params.machine, resume, sink)
         card = _describe(module, params, inputs, unseen)
         with replacing_folder(artifacts / "train") as folder:
@@ -92,13 +99,16 @@ def _start(params: TrainParams, root: Path) -> ColorNet:
     folder = _start_folder(params, root)
     if folder is None:
         return ColorNet(params.model)
-    net, card = load_checkpoint(folder)
-    for key, value in params.model.model_dump(exclude={"pretrained"}).items():
+    given, card = load_checkpoint(folder)
+    for key, value in params.model.model_dump(exclude={"pretrained", "segmentation_stride"}).items():
         if (theirs := getattr(card.architecture, key)) != value:
             raise ParamsError(
                 f"train.model.{key} is {value!r}, but the model that train.init_from names has {theirs!r}; "
                 "make them equal, or set train.init_from to null"
             )
+    # A segmentation head may come or go: without one, colours are predicted all the same.
+    net = ColorNet(params.model.model_copy(update={"pretrained": False}))
+    net.load_state_dict(given.state_dict(), strict=False)
     return net.train()
 
 

@@ -70,7 +70,7 @@ class History(Callback):
                 self._sums[name] = self._sums.get(name, 0) + value
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.val_dataloaders:
+        if not trainer.enable_validation:
             self._add(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:

@@ -1,6 +1,6 @@
-"""The three losses. The formulas are the paper's; all are means over pixels or photos, so that they can be balanced.
+"""The losses. The formulas are the paper's; all are means over pixels or photos, so that they can be balanced.
 
-Shapes: N photos, h and w the loss's own resolution, Q bins, K neighbours, P pixels of all photos, C scenes.
+Shapes: N photos, h and w the loss's own resolution, Q bins, K neighbours, P pixels of all photos, C classes.
 """
 
 from __future__ import annotations
@@ -79,3 +79,32 @@ def soft_loss(logits: Tensor, index: Tensor, target: Tensor, bin_weights: Tensor
         weight_N1hw.flatten(),
     )
     return total / len(rows)
+
+
+def segmentation_loss(logits: Tensor, classes: Tensor, dice_share: float) -> Tensor:
+    """A mix of cross-entropy and 1 - dice, over the labelled pixels of a batch; 0 where there are none.
+
+    Dice is ``2 sum(p y) / (sum(p) + sum(y))`` of each class, and its mean is over the classes that the batch shows, so
+    that rare ones count as much as frequent ones.
+
+    Args:
+        logits: (N, C, h, w).
+        classes: (N, h, w), uint8; numbers from C on are not labelled.
+        dice_share: Share of 1 - dice; the rest is cross-entropy, a mean over pixels.
+    """
+    num_classes = logits.shape[1]
+    labelled_Nhw = classes < num_classes
+    target_Nhw = torch.where(labelled_Nhw, classes, 0).long()
+    log_probabilities = torch.log_softmax(logits.float(), dim=1)
+    own_Nhw = log_probabilities.gather(1, target_Nhw[:, None])[:, 0] * labelled_Nhw
+    cross_entropy = -own_Nhw.sum() / labelled_Nhw.sum().clamp(min=1)
+
+    def per_class(values_Nhw: Tensor) -> Tensor:
+        zeros_C = torch.zeros(num_classes, device=logits.device)
+        return zeros_C.scatter_add(0, target_Nhw.flatten(), (values_Nhw * labelled_Nhw).flatten())
+
+    shown_C, overlap_C = per_class(labelled_Nhw.float()), per_class(own_Nhw.exp())
+    believed_C = (log_probabilities.exp() * labelled_Nhw[:, None]).sum(dim=(0, 2, 3))
+    dice_C = 2 * overlap_C / (believed_C + shown_C).clamp(min=1e-6)
+    there_C = (shown_C > 0).float()
+    return (1 - dice_share) * cross_entropy + dice_share * (there_C * (1 - dice_C)).sum() / there_C.sum().clamp(min=1)

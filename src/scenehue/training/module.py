@@ -10,14 +10,18 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
 from scenehue.color.decoding import decode
 from scenehue.color.encoding import soft_encode
+from scenehue.data.coco_classes import UNLABELLED
 from scenehue.data.loading import Batch
+from scenehue.data.segmentation import NUM_CLASSES
 from scenehue.models.encoders import TimmEncoder
 from scenehue.models.network import ColorNet, Outputs
 from scenehue.params import ColorPriorParams, TrainParams
-from scenehue.training.losses import reg_loss, scene_loss, soft_loss
+from scenehue.training.losses import reg_loss, scene_loss, segmentation_loss, soft_loss
 from scenehue.training.pictures import UInt8, pictures, psnr, sheet
 from scenehue.training.schedule import rate_factor
 
@@ -55,7 +59,15 @@ class ColorModule(pl.LightningModule):
         self.net, self.params, self.encoding, self.steps_per_epoch = net, params, encoding, steps_per_epoch
         self.register_buffer("bins", torch.from_numpy(bins.copy()), persistent=False)
         self.register_buffer("bin_weights", torch.from_numpy(bin_weights).float(), persistent=False)
-
+        self.map_metrics: MetricCollection | None = None
+        if net.segmentation_head is not None:
+            self.map_metrics = MetricCollection(
+                {
+                    "miou": MulticlassJaccardIndex(NUM_CLASSES, ignore_index=UNLABELLED),
+                    "pixel_accuracy": MulticlassAccuracy(NUM_CLASSES, average="micro", ignore_index=UNLABELLED),
+                },
+                prefix="val/",
+            )
         if isinstance(net.encoder, TimmEncoder) and params.encoder_rate == 0:
             net.encoder.requires_grad_(False)
 
@@ -72,6 +84,9 @@ class ColorModule(pl.LightningModule):
             losses["soft"] = soft_loss(outputs.soft_logits, index, weight, self.bin_weights, colorful)
         if weights.scene and outputs.scene_logits is not None:
             losses["scene"] = scene_loss(outputs.scene_logits, batch.scene_classes, batch.scene_probabilities)
+        if weights.segmentation and outputs.class_logits is not None:
+            classes = _sampled(batch.classes, outputs.class_logits)
+            losses["segmentation"] = segmentation_loss(outputs.class_logits, classes, weights.dice_share)
         losses["loss"] = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
         return losses
 
@@ -100,6 +115,15 @@ class ColorModule(pl.LightningModule):
         if self.params.losses.scene and outputs.scene_logits is not None:
             hit = (outputs.scene_logits.topk(5).indices == batch.scene_classes[:, :1]).any(1).float().mean()
             self.log("val/scene_top5", hit, **options)
+        if self.map_metrics is not None and outputs.class_logits is not None:
+            self.map_metrics.update(outputs.class_logits.argmax(1), _sampled(batch.classes, outputs.class_logits))
+
+    def on_validation_epoch_end(self) -> None:
+        if self.map_metrics is not None:
+            scores = self.map_metrics.compute()
+            self.map_metrics.reset()
+            if scores["val/miou"].isfinite():  # it is not where no pixel is labelled
+                self.log_dict(scores)
 
     def configure_optimizers(self) -> Any:
         params = self.params
@@ -128,3 +152,9 @@ def use_channels_last(net: nn.Module) -> nn.Module:
 def _pooled(ab: Tensor, like: Tensor) -> Tensor:
     """The mean colour of the pixels that each of the network's stands for."""
     return F.adaptive_avg_pool2d(ab, (like.shape[2], like.shape[3]))
+
+
+def _sampled(classes: Tensor, like: Tensor) -> Tensor:
+    """The class in the middle of the pixels that each of the network's stands for."""
+    stride = classes.shape[1] // like.shape[2]
+    return classes[:, stride // 2 :: stride, stride // 2 :: stride].long()
