@@ -16,6 +16,7 @@ import typer
 
 from scenehue.errors import ScenehueError
 from scenehue.inference.command import colorize, export
+from scenehue.registry.command import models
 
 STAGES = {
     "sources": "List the photographs: path, size, hash.",
@@ -58,6 +59,7 @@ def _stage_verb(stage: str) -> Callable[[Path], None]:
 
 app.command()(colorize)
 app.command()(export)
+app.add_typer(models, name="models")
 for _stage, _help in STAGES.items():
     app.command(_stage, help=f"Stage: {_help}")(_stage_verb(_stage))
 

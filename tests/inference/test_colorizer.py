@@ -100,7 +100,8 @@ def test_card_chooses_decoders():
 def test_models_that_are_not_there(tmp_path, monkeypatch):
     with pytest.raises(ScenehueError, match="there is no model 'nowhere'"):
         Colorizer.load("nowhere")
-    with pytest.raises(ScenehueError, match="address in a registry"):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScenehueError, match="no model registry yet"):
         Colorizer.load("models:/scenehue@champion")
     with pytest.raises(ArtifactError, match="holds neither"):
         Colorizer.load(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.resources
 import importlib.util
 import os
@@ -17,9 +18,22 @@ RELEASED = "released"
 GRAPH = "model.onnx"
 WEIGHTS = "model.safetensors"
 DTYPES = ("float32", "bfloat16", "float16")
-ADDRESSES: dict[str, Callable[[str], Path]] = {}
-"""How an address such as ``models:/scenehue@champion`` becomes a folder, by its part before the colon; rooms that know
-such addresses enter themselves here."""
+
+
+def _in_registry(address: str) -> Path:
+    """Asks the room that knows registries, which is not imported before."""
+    try:
+        registry = importlib.import_module("scenehue.registry.addresses")
+    except ModuleNotFoundError as error:
+        raise ScenehueError(
+            f"{address} is an address in a registry, which needs {error.name}: pip install 'scenehue[track]'"
+        ) from error
+    folder: Path = registry.folder_of(address)
+    return folder
+
+
+ADDRESSES: dict[str, Callable[[str], Path]] = {"models": _in_registry}
+"""How an address such as ``models:/scenehue@champion`` becomes a folder, by its part before the colon."""
 
 
 def load_model(
@@ -85,8 +99,6 @@ def find_model(name: str | os.PathLike[str]) -> Path:
         return ADDRESSES[kind](text)
     path = Path(text)
     if not path.exists():
-        if text.startswith("models:"):
-            raise ScenehueError(f"{text} is an address in a registry, and none is at hand here")
         raise ScenehueError(f"there is no model {text!r}: neither a file, nor a folder, nor {RELEASED!r}")
     return path
 

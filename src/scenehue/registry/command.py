@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scenehue.registry.promotion_rule import Verdict
     from scenehue.registry.versions import Version
 
@@ -29,7 +33,9 @@ def init(params: ParamsFile = DEFAULT, as_json: AsJson = False) -> None:
     from scenehue.params import load_params
     from scenehue.registry.released import register_released
 
-    _show(register_released(load_params(params)), as_json)
+    with _stdout_for_json(as_json):
+        version = register_released(load_params(params))
+    _show(version, as_json)
 
 
 @models.command()
@@ -43,7 +49,9 @@ def register(
     from scenehue.registry.push import dvc_push
     from scenehue.registry.register import register as register_version
 
-    _show(register_version(load_params(params), allow_dirty=allow_dirty, push=dvc_push), as_json)
+    with _stdout_for_json(as_json):
+        version = register_version(load_params(params), allow_dirty=allow_dirty, push=dvc_push)
+    _show(version, as_json)
 
 
 @models.command("list")
@@ -90,7 +98,8 @@ def promote(
     from scenehue.registry.promote import promote as promote_version
     from scenehue.registry.push import dvc_push
 
-    verdict = promote_version(load_params(params), which=version, push=dvc_push, again=again)
+    with _stdout_for_json(as_json):
+        verdict = promote_version(load_params(params), which=version, push=dvc_push, again=again)
     _show_verdict(verdict, as_json)
     if not verdict.promoted:
         raise typer.Exit(3)
@@ -107,7 +116,9 @@ def compare(
     from scenehue.params import load_params
     from scenehue.registry.promote import compare as compare_versions
 
-    _show_verdict(compare_versions(load_params(params), which=version, other=other), as_json)
+    with _stdout_for_json(as_json):
+        verdict = compare_versions(load_params(params), which=version, other=other)
+    _show_verdict(verdict, as_json)
 
 
 @models.command()
@@ -136,6 +147,13 @@ def restore(
 
     restored = restore_version(load_params(params), which=version)
     Console().print(f"This clone is as {restored.title} was made. Now type: dvc pull", highlight=False)
+
+
+@contextlib.contextmanager
+def _stdout_for_json(as_json: bool) -> Iterator[None]:
+    """Keeps progress bars out of the JSON."""
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        yield
 
 
 def _show(version: Version, as_json: bool) -> None:

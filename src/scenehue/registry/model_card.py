@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from scenehue.errors import ArtifactError
 from scenehue.evaluation.results import GREY, Results
-from scenehue.models.checkpoint import CARD, ModelCard
+from scenehue.inference.card import CARD
 from scenehue.tracking.code import code_state
 from scenehue.tracking.runs import dataset_record
 
@@ -19,14 +21,21 @@ def write_card(root: Path, results: Results) -> str:
 
     Returns:
         Markdown.
+
+    Raises:
+        ArtifactError: ``model.json`` is missing or damaged.
     """
-    card = ModelCard.model_validate_json((root / "artifacts/train" / CARD).read_bytes())
+    path = root / "artifacts/train" / CARD
+    try:
+        card = json.loads(path.read_bytes())
+        network, size = card["architecture"], card["size"]
+        epochs = card.get("provenance", {}).get("params", {}).get("epochs")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ArtifactError(f"{path} is not the card of a model ({error!r}); run the stage train") from error
     photos = dataset_record(root / "artifacts/dataset").profile
     state = code_state(root)
-    epochs = card.provenance.get("params", {}).get("epochs")
-    network = card.architecture
     lines = [
-        f"- Network: {network.encoder}, scene context {network.scene_context}, working size {card.size}.",
+        f"- Network: {network.get('encoder')}, scene context {network.get('scene_context')}, working size {size}.",
         f"- Trained on {photos['train']} photographs"
         + (f" for {epochs} epochs" if epochs else "")
         + f", chosen on {photos['val']}, tested on {photos['test']} others.",

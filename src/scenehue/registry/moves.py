@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from scenehue.registry.connection import RegistryError
 from scenehue.registry.lock import Lock
-from scenehue.registry.promotion_rule import Verdict
+from scenehue.registry.promotion_rule import PROMOTED, REFUSED, Verdict
 from scenehue.registry.versions import CHAMPION, PREVIOUS, VERDICT, VERDICT_TAG, Registry, Version
 
 PENDING_TAG = "scenehue.pending"
@@ -23,7 +23,7 @@ PENDING_TAG = "scenehue.pending"
 PREDECESSOR_TAG = "scenehue.predecessor"
 """Of a version that was promoted: who was champion before it."""
 NUMBERS_TAG = "scenehue.verdict_numbers"
-PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
+ROLLED_BACK = "rolled back"
 
 
 def crown(registry: Registry, version: Version, champion: Version | None, verdict: Verdict, lock: Lock) -> None:

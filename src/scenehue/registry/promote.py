@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from pathlib import Path
@@ -14,14 +15,13 @@ from scenehue.registry.lock import WAIT, held
 from scenehue.registry.moves import (
     NUMBERS_TAG,
     PREDECESSOR_TAG,
-    REFUSED,
     ROLLED_BACK,
     crown,
     finish_pending,
     move,
     write_verdict,
 )
-from scenehue.registry.promotion_rule import Reason, SmokeTest, Verdict, judge
+from scenehue.registry.promotion_rule import REFUSED, Reason, SmokeTest, Verdict, judge
 from scenehue.registry.register import Push
 from scenehue.registry.smoke import smoke_test
 from scenehue.registry.versions import CHALLENGER, CHAMPION, PREVIOUS, Registry, Version
@@ -105,8 +105,9 @@ def rollback(params: Params, root: Path = Path("."), *, reason: str = "", wait: 
         before = previous.tags.get(PREDECESSOR_TAG)
         exists = before is not None and any(version.number == int(before) for version in registry.versions())
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-        text = f"{champion.title.capitalize()} was rolled back to {previous.title} on {now}" + (
-            f": {reason}\n" if reason else ".\n"
+        text = (
+            f"{champion.verdict_text}\n{champion.title.capitalize()} was rolled back to {previous.title} on {now}"
+            + (f": {reason}\n" if reason else ".\n")
         )
         move(
             registry,
@@ -131,7 +132,8 @@ def compare(
     """
     registry = Registry.open(params, root)
     version, against = registry.get(which), registry.get(other)
-    return _judged(registry, params, root, version, against, smoke_test(registry, version), again=True)
+    verdict = _judged(registry, params, root, version, against, smoke_test(registry, version), again=True)
+    return dataclasses.replace(verdict, supposed=True)
 
 
 def _judged(
@@ -144,7 +146,9 @@ def _judged(
     again: bool,
 ) -> Verdict:
     if version.verdict == ROLLED_BACK and not again:
-        why = Reason(False, f"{version.verdict_text.strip()} To judge it nevertheless, promote it with --again.")
+        why = Reason(
+            False, f"{version.verdict_text.strip().splitlines()[-1]} To judge it nevertheless, promote it with --again."
+        )
         return Verdict(False, (why,), version.title, champion.title if champion else None)
     if not smoke.passed:
         why = Reason(False, smoke.words)

@@ -10,6 +10,7 @@ from scenehue.evaluation.bootstrap import paired_difference
 from scenehue.evaluation.results import GREY, Results
 from scenehue.params import PromotionParams
 
+PROMOTED, REFUSED = "promoted", "refused"
 LOWER_IS_BETTER = frozenset({"mse_ab", "mse_ab_unit", "relative_error_ab", "lpips"})
 
 
@@ -72,6 +73,7 @@ class Verdict:
         challenger: Name of the one that was judged.
         champion: Name of the one it was judged against, or None.
         numbers: What was measured, as JSON data.
+        supposed: Whether nothing was meant to change.
     """
 
     promoted: bool
@@ -79,14 +81,15 @@ class Verdict:
     challenger: str = ""
     champion: str | None = None
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    supposed: bool = False
 
     @property
     def text(self) -> str:
         """The verdict in words, as Markdown."""
         against = f" against {self.champion}" if self.champion else ""
-        head = f"{self.challenger or 'It'} was {'promoted' if self.promoted else 'refused'}{against}."
+        head = f"{self.challenger} {'would be' if self.supposed else 'was'} {PROMOTED if self.promoted else REFUSED}"
         points = "\n".join(f"- {'yes' if reason.holds else 'no'}: {reason.words}" for reason in self.reasons)
-        return f"{head[0].upper()}{head[1:]}\n\n{points}\n"
+        return f"{head.capitalize()}{against}.\n\n{points}\n"
 
 
 def judge(rule: PromotionParams, challenger: Candidate, champion: Candidate | None) -> Verdict:

@@ -23,8 +23,8 @@ def versions_table(versions: Sequence[Version]) -> Table:
             version.verdict or "",
             _number(best.get("psnr")),
             _number(best.get("psnr_over_grey")),
-            f"{version.created:%Y-%m-%d %H:%M}",
-            _commit(version),
+            f"{version.created:%Y-%m-%d}",
+            _commit(version, 7),
         )
     return table
 
@@ -66,9 +66,9 @@ def as_data(version: Version) -> dict[str, Any]:
     }
 
 
-def _commit(version: Version) -> str:
+def _commit(version: Version, digits: int = 40) -> str:
     dirty = version.tags.get("scenehue.git_dirty") == "true"
-    return (version.commit or "")[:12] + (" with changes" if dirty else "")
+    return (version.commit or "")[:digits] + (" with changes" if dirty else "")
 
 
 def _number(value: float | None) -> str:
