@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from infra.errors import StackError
 from infra.settings import EXAMPLE, Settings, load_settings, make_env_file
 
