@@ -244,7 +244,10 @@ class LossParams(Section):
     """Weights of the losses; 0 switches one off. The paper's: reg 10, soft 1, scene 1, and segmentation 1."""
 
     reg: float = Field(10, ge=0)
-    """Of the ab values' squared error."""
+    """Of the ab values' error."""
+    reg_form: Literal["squared", "log"] = "squared"
+    """``squared``: the mean squared error, the paper's. ``log``: the mean over photographs of its logarithm, which is
+    what PSNR averages; a photograph without much colour then counts as much as a bright one."""
     soft: float = Field(1, ge=0)
     """Of the cross-entropy over quantised colours."""
     scene: float = Field(1, ge=0)

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score
 
 from scenehue.color.encoding import soft_encode
-from scenehue.training.losses import reg_loss, scene_loss, segmentation_loss, soft_loss
+from scenehue.training.losses import SMALL_ERROR, reg_log_loss, reg_loss, scene_loss, segmentation_loss, soft_loss
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +127,18 @@ def test_without_a_labelled_pixel_there_is_nothing_to_learn() -> None:
     assert loss == 0
     assert logits.grad is not None
     assert (logits.grad == 0).all()
+
+
+def test_the_logarithm_of_each_photos_error_by_numpy() -> None:
+    predicted, target = 40 * torch.randn(3, 2, 5, 6), 40 * torch.randn(3, 2, 5, 6)
+    errors = ((predicted - target).numpy() ** 2).sum(axis=1).mean(axis=(1, 2))
+    assert reg_log_loss(predicted, target).item() == pytest.approx(np.log(1 + errors / SMALL_ERROR).mean(), rel=1e-5)
+
+
+def test_by_the_logarithm_dull_photos_count_as_much_as_bright_ones() -> None:
+    target = torch.stack([torch.full((2, 4, 4), 8.0), torch.full((2, 4, 4), 80.0)])
+    for loss, ratio in ((reg_loss, 100), (reg_log_loss, 1.139)):
+        scale = torch.zeros(2, requires_grad=True)
+        loss(scale[:, None, None, None] * target, target).backward()
+        assert scale.grad is not None
+        assert (scale.grad[1] / scale.grad[0]).item() == pytest.approx(ratio, rel=0.01)

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from scenehue.models.network import AB_SCALE
 
+SMALL_ERROR = 18.0
+"""Squared ab error, in Lab units squared, below which `reg_log_loss` asks for little more: that of (3, 3)."""
+
 
 def reg_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """Half the mean squared ab error, with ab scaled to [-1, 1]: ``1 / (2hw) sum ||y - y'||^2``.
@@ -21,6 +24,25 @@ def reg_loss(predicted: Tensor, target: Tensor) -> Tensor:
         target: (N, 2, h, w) in Lab units.
     """
     return ((predicted.float() - target) / AB_SCALE).square().sum(dim=1).mean() / 2
+
+
+def reg_log_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean over photos of ``log(1 + e / e0)``, `e` a photo's mean squared ab error.
+
+    PSNR is a mean of logarithms, too: halving the error of a dull photo is worth as much as halving that of a bright
+    one, so that a network gains nothing by colouring what may well be grey.
+
+    Args:
+        predicted: (N, 2, h, w) in Lab units.
+        target: (N, 2, h, w) in Lab units.
+
+    Example:
+        >>> zeros = torch.zeros(1, 2, 4, 4)
+        >>> round(reg_log_loss(zeros, zeros + 3).item(), 4)
+        0.6931
+    """
+    error = (predicted.float() - target).square().sum(dim=1).mean(dim=(1, 2))
+    return torch.log1p(error / SMALL_ERROR).mean()
 
 
 def scene_loss(logits: Tensor, classes: Tensor, probabilities: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from scenehue.data.segmentation import NUM_CLASSES
 from scenehue.models.encoders import TimmEncoder
 from scenehue.models.network import ColorNet, Outputs
 from scenehue.params import ColorPriorParams, TrainParams
-from scenehue.training.losses import reg_loss, scene_loss, segmentation_loss, soft_loss
+from scenehue.training.losses import reg_log_loss, reg_loss, scene_loss, segmentation_loss, soft_loss
 from scenehue.training.pictures import UInt8, pictures, psnr, sheet
 from scenehue.training.schedule import rate_factor
 
@@ -76,7 +76,8 @@ class ColorModule(pl.LightningModule):
         weights = self.params.losses
         losses: dict[str, Tensor] = {}
         if weights.reg:
-            losses["reg"] = reg_loss(outputs.ab, _pooled(batch.ab, outputs.ab))
+            error = reg_log_loss if weights.reg_form == "log" else reg_loss
+            losses["reg"] = error(outputs.ab, _pooled(batch.ab, outputs.ab))
         if weights.soft:
             target = _pooled(batch.ab, outputs.soft_logits)
             index, weight = soft_encode(target, self.encoding.neighbours, self.encoding.sigma)
