@@ -149,6 +149,22 @@ def test_a_link_to_nowhere_is_unreadable_and_not_remembered(tmp_path, scanned):
     assert BlobCache(memory).scan(photo) == [Blob("", 0, 5, sha256(b"found"))]
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "x.tar", "x.zip"])
+def test_a_pipe_named_like_a_photo_or_archive_holds_nothing_up(tmp_path, name):
+    path = tmp_path / name
+    os.mkfifo(path)
+    if name == "a.jpg":
+        assert BlobCache(None).scan(path) == [UNREADABLE]
+    else:
+        with pytest.raises(ArtifactError, match="cannot be read: it is no file"):
+            BlobCache(None).scan(path)
+
+
+def test_a_device_named_like_a_photo_is_unreadable(tmp_path):
+    (tmp_path / "a.jpg").symlink_to("/dev/zero")
+    assert BlobCache(None).scan(tmp_path / "a.jpg") == [UNREADABLE]
+
+
 def test_a_photo_without_permission_is_unreadable_and_not_remembered(tmp_path, monkeypatch, scanned):
     def deny(self, mode):
         raise PermissionError(13, "Permission denied")

@@ -2,6 +2,7 @@
 
 import os
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_each_photo_is_read_at_its_place(root):
     read = {entry.name: source.read(entry) for entry in source.entries(BlobCache(None))}
     assert read["deep/c.webp"] == b"deep/c.webp"
     assert (read["deep/x.tar!one.jpg"], read["deep/x.tar!two/three.png"]) == (b"one", b"three")
+
+
+def test_zips_are_read_in_place_too(root):
+    with zipfile.ZipFile(root / "photos/deep/y.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("z/four.jpg", b"four" * 100)
+    source = open_folder(root)
+    read = {entry.name: source.read(entry) for entry in source.entries(BlobCache(None))}
+    assert read["deep/y.zip!z/four.jpg"] == b"four" * 100
+    assert len(read) == 7
 
 
 def test_links_are_followed_but_not_in_circles(root):

@@ -20,6 +20,7 @@ from scenehue.errors import ArtifactError
 from scenehue.params import S3Source
 
 _THREADS = 16
+_PAGE = 1000  # keys
 
 
 class Object(NamedTuple):
@@ -122,7 +123,9 @@ class BucketSource:
         """What lies below the prefix, by key."""
         bucket, _, prefix = self.source.path.removeprefix("s3://").partition("/")
         prefix = f"{prefix}/" if prefix else ""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": _PAGE}
+        )
 
         def list_all() -> list[Object]:
             with s3_errors(self.source.address):

@@ -11,8 +11,9 @@ import httpx
 
 from scenehue.errors import ArtifactError
 
-CHUNK = 1 << 18
+_CHUNK = 1 << 16
 _TIMEOUT = 30
+_S3_ATTEMPTS = 2  # of boto3, within each of ours
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -90,7 +91,8 @@ class HttpRemote:
             size = _total(response, self.address) if response.status_code == 206 else response.headers["Content-Length"]
             if int(size) != found.size or (found.ranges and response.status_code != 206):
                 raise ArtifactError(f"{self.address} has changed while it was fetched; start again")
-            yield from response.iter_raw(CHUNK)
+            # As it comes: what waits for a chunk to be full is lost with the connection.
+            yield from response.iter_raw()
 
     @contextmanager
     def _get(self, headers: dict[str, str]) -> Iterator[httpx.Response]:
@@ -133,10 +135,12 @@ class S3Remote:
 
     def read(self, start: int, stop: int, found: Found) -> Iterator[bytes]:
         with s3_errors(self.address):
-            part = {"Range": f"bytes={start}-{stop - 1}"} if stop else {}  # of an empty object there is no part
-            body = self._client.get_object(**self._object, **part, IfMatch=found.version)["Body"]
+            # boto3 can check a whole object only, and of an empty one there is no part.
+            whole = (start, stop) == (0, found.size)
+            how = {"ChecksumMode": "ENABLED"} if whole else {"Range": f"bytes={start}-{stop - 1}"}
+            body = self._client.get_object(**self._object, **how, IfMatch=found.version)["Body"]
             with body:
-                yield from body.iter_chunks(CHUNK)
+                yield from body.iter_chunks(_CHUNK)
 
 
 def http_client() -> httpx.Client:
@@ -165,10 +169,11 @@ def s3_client(endpoint: str | None = None, unsigned: bool = False) -> Any:
         unsigned = unsigned or session.get_credentials() is None
         config = Config(
             signature_version=botocore.UNSIGNED if unsigned else None,
-            retries={"mode": "standard", "max_attempts": 5},
+            retries={"mode": "standard", "max_attempts": _S3_ATTEMPTS},
             connect_timeout=_TIMEOUT,
             read_timeout=_TIMEOUT,
             max_pool_connections=32,
+            response_checksum_validation="when_required",
         )
         region = session.region_name or "us-east-1"
         return session.client("s3", endpoint_url=endpoint, config=config, region_name=region)
@@ -180,7 +185,7 @@ def s3_client(endpoint: str | None = None, unsigned: bool = False) -> Any:
 def s3_errors(address: str) -> Iterator[None]:
     """What boto3 raises, as our errors."""
     import urllib3
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError
 
     try:
         yield
@@ -194,14 +199,9 @@ def s3_errors(address: str) -> Iterator[None]:
         raise ArtifactError(
             f"{address} cannot be read: {error}; correct the address, or give boto3 credentials that may"
         ) from error
-    except (HTTPClientError, urllib3.exceptions.HTTPError) as error:
+    except (ConnectionError, HTTPClientError, IncompleteReadError, urllib3.exceptions.HTTPError) as error:
         raise Interrupted(str(error)) from error
-    except NoCredentialsError as error:
-        raise ArtifactError(f"{address} cannot be read: {error}") from error
     except BotoCoreError as error:
-        # Among them a stream that ended early, which boto3 counts as no error of the connection.
-        if "IncompleteRead" in type(error).__name__ or "Stream" in type(error).__name__:
-            raise Interrupted(str(error)) from error
         raise ArtifactError(f"{address} cannot be read: {error}") from error
 
 
