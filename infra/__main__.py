@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.deployments import PREFECT_FILE
 from infra.errors import StackError
 from infra.processes import guarded
 from infra.services import stack
@@ -62,8 +61,6 @@ def start(name: Name, env_file: EnvFile = ENV_FILE) -> None:
 
 def _supervise(settings: Settings) -> int:
     services = stack(settings)
-    if not PREFECT_FILE.exists():
-        console.print(f"{PREFECT_FILE} is missing: Prefect gets no deployments and no worker.")
     supervisor = Supervisor(services, settings.stack_folder, settings.stack_host, console.print)
 
     def show() -> None:

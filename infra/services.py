@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import yaml
+
 from infra import health, postgres
-from infra.deployments import PREFECT_FILE, work_pool
 from infra.errors import StackError
 from infra.service import Service
 from infra.settings import ROOT, Settings
 
+PREFECT_FILE = ROOT / "prefect.yaml"
 PYTHON = (sys.executable, "-m")
 WORKER = "stack"
 
@@ -26,7 +28,8 @@ def stack(settings: Settings) -> list[Service]:
     s3_keys = {name: value for name, value in settings.clients.items() if name.startswith("AWS_")}
     clients = {**settings.clients, **_python_env(settings)}
     database_user = postgres.server_user()
-    services = [
+    pool = work_pool()
+    return [
         Service(
             name="postgres",
             command=(
@@ -52,7 +55,7 @@ def stack(settings: Settings) -> list[Service]:
         Service(
             name="s3",
             command=(
-                *(_find_rclone(), "serve", "s3", str(settings.stack_folder / "s3")),
+                *(find_rclone(), "serve", "s3", str(settings.stack_folder / "s3")),
                 *("--addr", f"{settings.stack_host}:{settings.stack_s3_port}", "--config", os.devnull),
             ),
             env={
@@ -99,28 +102,36 @@ def stack(settings: Settings) -> list[Service]:
             port_setting="STACK_PREFECT_PORT",
             address=settings.clients["PREFECT_API_URL"].removesuffix("/api"),
         ),
+        Service(
+            name="models",
+            command=(*PYTHON, "scenehue", "models", "init"),
+            env=clients,
+            needs=("mlflow",),
+        ),
+        Service(name="deployments", command=(*PYTHON, "flows.deploy"), env=clients, needs=("prefect", "bucket")),
+        Service(
+            name="worker",
+            command=(*PYTHON, "prefect", "worker", "start", "--type", "process", "--pool", pool, "--name", WORKER),
+            env=clients,
+            needs=("deployments", "mlflow"),
+            check=partial(health.worker_problem, settings, pool, WORKER, datetime.now(UTC)),
+            address=f"work pool {pool}",
+            patience=3,  # it would wait for its runs to end by themselves
+        ),
     ]
-    if (ROOT / "src/scenehue/registry/command.py").exists():
-        services.append(
-            Service(name="models", command=(*PYTHON, "scenehue", "models", "init"), env=clients, needs=("mlflow",))
-        )
-    if PREFECT_FILE.exists():
-        services += [
-            Service(name="deployments", command=(*PYTHON, "infra.deployments"), env=clients, needs=("prefect",)),
-            Service(
-                name="worker",
-                command=(
-                    *(*PYTHON, "prefect", "worker", "start", "--type", "process"),
-                    *("--pool", work_pool(), "--name", WORKER),
-                ),
-                env=clients,
-                needs=("deployments", "mlflow"),
-                check=partial(health.worker_problem, settings, work_pool(), WORKER, datetime.now(UTC)),
-                address=f"work pool {work_pool()}",
-                patience=3,  # it would wait for its runs to end by themselves
-            ),
-        ]
-    return services
+
+
+def work_pool() -> str:
+    """Name of the work pool that all deployments of ``prefect.yaml`` use.
+
+    Raises:
+        StackError: They name none, or several.
+    """
+    deployments = yaml.safe_load(PREFECT_FILE.read_text())["deployments"]
+    pools = {(deployment.get("work_pool") or {}).get("name") for deployment in deployments}
+    if len(pools) != 1 or not (pool := pools.pop()):
+        raise StackError(f"{PREFECT_FILE}: all deployments must name one work pool, the same for all.")
+    return str(pool)
 
 
 def _python_env(settings: Settings) -> Mapping[str, str]:
@@ -128,6 +139,7 @@ def _python_env(settings: Settings) -> Mapping[str, str]:
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PREFECT_HOME": str(settings.stack_folder / "prefect"),
+        "PYTHONDONTWRITEBYTECODE": "",  # or each process would compile its libraries anew
         "PYTHONUNBUFFERED": "1",
         **{name: value for name, value in settings.clients.items() if name in ("DO_NOT_TRACK", "DVC_NO_ANALYTICS")},
     }
@@ -166,14 +178,22 @@ def _mlflow_auth(settings: Settings) -> Path:
 
 
 def _write_mlflow_auth(settings: Settings) -> None:
-    """The address of the database of MLflow's users, which it takes from a file only."""
+    """What MLflow's authentication takes from a file only: where its users are, and how long a checked password holds.
+
+    Each check costs a tenth of a second or more, and a model's upload has a hundred requests.
+    """
     path = _mlflow_auth(settings)
     path.touch(mode=0o600)
     uri = settings.database("mlflow_auth").replace("%", "%%")
-    path.write_text(f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {uri}\n")
+    path.write_text(f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {uri}\nauth_cache_ttl_seconds = 60\n")
 
 
-def _find_rclone() -> str:
+def find_rclone() -> str:
+    """Path of rclone.
+
+    Raises:
+        StackError: It is not installed.
+    """
     found = shutil.which("rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if not found:
         raise StackError("rclone, which serves S3, was not found. `make install` installs it.")

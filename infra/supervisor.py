@@ -117,7 +117,9 @@ class Supervisor:
             return True
         if code is not None:
             raise StackError(f"{service.name} ended with {_exit(code)}.{self._tail(service.name)}")
-        problem = service.check() if service.check else "is not done"
+        if service.check is None:  # a step takes its time
+            return False
+        problem = service.check()
         if problem and waited > self._patience:
             raise StackError(f"{service.name} {problem} after {waited:.0f} s.{self._tail(service.name)}")
         return problem is None

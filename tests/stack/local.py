@@ -59,7 +59,7 @@ class LocalStack:
             "PREFECT_HOME": str(self.folder / "prefect_home"),
         }
 
-    def start(self, patience: float = 240) -> None:
+    def start(self, patience: float = 420) -> None:
         command = (sys.executable, "-m", "infra", "up", "--env-file", str(self.env_file))
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
