@@ -59,7 +59,7 @@ def prefect_problem(settings: Settings) -> str | None:
 
 def worker_problem(settings: Settings, pool: str, name: str, since: datetime) -> str | None:
     """What keeps a worker from taking runs; None once it has asked the server for work since a moment."""
-    problem, workers = _prefect(settings, "POST", f"/work_pools/{pool}/workers/filter", {"workers": {"limit": 200}})
+    problem, workers = _prefect(settings, "POST", f"/work_pools/{pool}/workers/filter", {})
     if problem or not isinstance(workers, list):
         return problem
     seen = [datetime.fromisoformat(one["last_heartbeat_time"]) for one in workers if one["name"] == name]
