@@ -10,8 +10,10 @@ from infra.settings import Settings, load_settings, make_env_file
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Those of a first start; PostgreSQL need not be installed."""
     monkeypatch.setattr(postgres, "find_program", lambda name: f"/somewhere/{name}")
-    make_env_file(tmp_path / ".env")
-    return load_settings(tmp_path / ".env")
+    env_file = tmp_path / ".env"
+    make_env_file(env_file)
+    env_file.write_text(env_file.read_text().replace("STACK_FOLDER=.stack", f"STACK_FOLDER={tmp_path / 'stack'}"))
+    return load_settings(env_file)
 
 
 @pytest.fixture

@@ -1,16 +1,23 @@
 """The services as clients meet them: healthy, closed to strangers, their data where it should be."""
 
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import boto3
 import httpx
 import mlflow
+import psutil
 import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
-from stack.local import LocalStack
+from infra.settings import ROOT
+from stack.local import LocalStack, local_stack
 
 
 def mlflow_answer(stack: LocalStack, auth: tuple[str, str] | None, **headers: str) -> int:
@@ -125,16 +132,76 @@ def test_prefects_metadata_lies_in_postgres(clients: LocalStack):
     assert query(clients, "prefect", "SELECT count(*) FROM flow WHERE name = 'a-flow-of-the-test'") == [(1,)]
 
 
-@pytest.mark.parametrize("name", ["s3", "mlflow", "prefect", "postgres"])
+@pytest.mark.parametrize("name", ["s3", "mlflow", "prefect", "postgres", "worker"])
 def test_a_death_is_named_and_mended(stack: LocalStack, name: str):
     """And those that need the service find it again."""
-    import os
-    import signal
-    import time
-
     os.kill(stack.pid(name), signal.SIGKILL)
-    deadline = time.monotonic() + 90
-    while f"{name}: started again" not in stack.said() or stack.problems():
-        assert time.monotonic() < deadline, stack.problems()
-        time.sleep(0.5)
+    wait_until(lambda: f"{name}: started again" in stack.said(), stack.said)
+    wait_until(lambda: not stack.problems(), stack.problems)
     assert f"{name} has died with signal SIGKILL; it is started again. The end of" in stack.said()
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "sentence"),
+    [
+        ("mlflow", ("scenehue", "models", "list"), r"MLflow at http://127.0.0.1:\d+ .*answer"),
+        ("s3", ("infra.bucket", "scenehue"), r"S3 at http://127.0.0.1:\d+: Could not connect"),
+    ],
+)
+def test_a_service_that_is_away_is_named_to_its_clients(
+    stack: LocalStack, name: str, module: tuple[str, ...], sentence: str
+):
+    def run() -> subprocess.CompletedProcess[str]:
+        command = (sys.executable, "-m", *module)
+        return subprocess.run(command, env=stack.env, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+    with stack.down(name):
+        done = run()
+        assert done.returncode == 1
+        assert re.search(sentence, " ".join(done.stderr.split())), done.stderr
+        assert "Traceback" not in done.stderr
+    assert run().returncode == 0
+
+
+def test_kill_9_leaves_no_process_and_the_next_start_finds_the_data(stack: LocalStack):
+    client = s3(stack)
+    client.put_object(Bucket=stack.settings.stack_bucket, Key="kept", Body=b"bytes")
+    before = query(stack, "prefect", "SELECT id FROM deployment ORDER BY id")
+    experiments = query(stack, "mlflow", "SELECT count(*) FROM experiments")
+    assert stack.process
+    guard = psutil.Process(stack.process.pid)
+    everything = guard.children(recursive=True)
+    assert len(everything) > 8
+
+    everything[0].kill()  # the supervisor
+    _, left = psutil.wait_procs(everything, timeout=60)
+    assert not left
+    assert stack.process.wait(30) == 128 + signal.SIGKILL
+
+    stack.start()
+    assert stack.problems() == {}
+    assert query(stack, "prefect", "SELECT id FROM deployment ORDER BY id") == before
+    assert query(stack, "mlflow", "SELECT count(*) FROM experiments") == experiments
+    assert client.get_object(Bucket=stack.settings.stack_bucket, Key="kept")["Body"].read() == b"bytes"
+
+
+def test_a_second_stack_of_the_same_folder_is_refused(stack: LocalStack):
+    command = (sys.executable, "-m", "infra", "up", "--env-file", str(stack.env_file))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "is running already" in done.stderr
+
+
+def test_a_taken_port_is_said_by_whom_and_what_to_do(stack: LocalStack):
+    with local_stack({"STACK_MLFLOW_PORT": str(stack.settings.stack_mlflow_port)}) as second:
+        with pytest.raises(AssertionError, match=r"listens there. End what holds it, or set STACK_MLFLOW_PORT"):
+            second.start()
+        assert f"Port {stack.settings.stack_mlflow_port} of 127.0.0.1" in second.said()
+        assert "healthy" not in second.said()
+
+
+def wait_until(holds: Callable[[], bool], what: Callable[[], object], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.5)
