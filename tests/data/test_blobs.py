@@ -166,7 +166,7 @@ def test_a_device_named_like_a_photo_is_unreadable(tmp_path):
 
 
 def test_a_photo_without_permission_is_unreadable_and_not_remembered(tmp_path, monkeypatch, scanned):
-    def deny(self, mode):
+    def deny(self, *_, **__):
         raise PermissionError(13, "Permission denied")
 
     photo, memory = tmp_path / "a.jpg", tmp_path / "hashes.json"

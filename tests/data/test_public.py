@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from data.coco import PHOTOS, coco_archives, div2k_archives, panoptic_map, sha256
 from data.servers import FileServer
+from scenehue.data import public
 from scenehue.data.coco_classes import from_panoptic
 from scenehue.data.listing import read_listing
 from scenehue.data.shards import PhotoDataset
@@ -123,6 +125,36 @@ def test_once_all_is_there_no_server_is_needed_and_the_listing_is_the_same(serve
     server.close()
     assert listed(tmp_path, *source) == entries
     assert (tmp_path / "artifacts/sources/listing.csv").read_bytes() == listing
+
+
+def test_unchanged_archives_are_not_listed_again(server, tmp_path, monkeypatch):
+    (tmp_path / ".dvc").mkdir()
+    entries = listed(tmp_path, coco(server), div2k(server))
+    with monkeypatch.context() as patch:
+        patch.setattr(public.CocoStuff, "entries", lambda *_: pytest.fail("listed again"))
+        assert listed(tmp_path, coco(server), div2k(server)) == entries
+    assert len(list((tmp_path / ".dvc/tmp/scenehue-listing").iterdir())) == 2
+    moved = listed(tmp_path, div2k(server), coco(server))
+    assert [entry._replace(source=1 - entry.source) for entry in moved] == entries[-DIV2K:] + entries[:-DIV2K]
+    (tmp_path / "downloads/coco-stuff/train2017.zip").write_bytes(coco_archives(2, 0)["train2017.zip"])
+    assert len(listed(tmp_path, coco(server, train=archive(server, "train2017.zip")))) == TRAIN + VAL
+    bare = coco(server, train=archive(server, "train2017.zip").model_copy(update={"checksum": None}))
+    (tmp_path / "downloads/coco-stuff/train2017.zip").write_bytes(coco_archives(2, 0)["train2017.zip"])
+    assert len(listed(tmp_path, bare)) == 2 + VAL
+    assert len(list((tmp_path / ".dvc/tmp/scenehue-listing").iterdir())) == 1
+
+
+def test_other_code_lists_again(server, tmp_path, monkeypatch):
+    (tmp_path / ".dvc").mkdir()
+    listed(tmp_path, div2k(server))
+    changed = tmp_path / "public.py"
+    changed.write_bytes(Path(public.__file__).read_bytes() + b"# changed\n")
+    monkeypatch.setattr(public, "__file__", str(changed))
+    again = []
+    entries = public.Div2k.entries
+    monkeypatch.setattr(public.Div2k, "entries", lambda *given: again.append(1) or entries(*given))
+    listed(tmp_path, div2k(server))
+    assert again == [1]
 
 
 def test_a_mirror_with_the_same_checksum_changes_nothing(server, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -107,6 +108,12 @@ def _member(path: Path, file: int, name: str, member: tarfile.TarInfo) -> Blob:
     return Blob(name, member.offset_data, member.size, hashlib.sha256(data).hexdigest())
 
 
+def file_state(path: Path) -> list[int]:
+    """Size, times of change, and inode: while these are the same, a file is unchanged."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
 class BlobCache:
     """Remembers what files held, so that unchanged ones need not be read again. Thread-safe.
 
@@ -119,26 +126,27 @@ class BlobCache:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._known: dict[str, list[Any]] = {}
         self._seen: dict[str, list[Any]] = {}
-        if path is not None:
-            try:
-                known = json.loads(path.read_text(encoding="utf-8"))
-                self._known = known if isinstance(known, dict) else {}
-            except (OSError, ValueError):
-                pass
+
+    @functools.cached_property
+    def _known(self) -> dict[str, list[Any]]:
+        try:
+            known = json.loads(self._path.read_text(encoding="utf-8")) if self._path else {}
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
 
     def scan(self, path: Path) -> list[Blob]:
         """As the function `scan`, from memory where possible."""
         try:
-            status = path.stat()
+            state = file_state(path)
         except OSError:
             return scan(path)
-        key, state = os.fspath(path.absolute()), [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        key = os.fspath(path.absolute())
         if (known := self.recall(key, state)) is not None:
             return known
         blobs = scan(path)
-        if blobs != [UNREADABLE] and time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_SECONDS:
+        if blobs != [UNREADABLE] and time.time() - max(state[1:3]) / 1e9 > _SETTLED_SECONDS:
             self.remember(key, state, blobs)
         return blobs
 
@@ -155,8 +163,17 @@ class BlobCache:
         self._seen[key] = [state, blobs]
 
     def save(self) -> None:
-        """Writes down what was seen since this was opened, and forgets the rest."""
-        if self._path is not None and self._seen and self._seen != self._known:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing_file(self._path) as partial:
-                partial.write_text(json.dumps(self._seen), encoding="utf-8")
+        """Writes down what was seen since this was opened, and what is still so; forgets the rest."""
+        if self._path is None or not self._seen or all(self._known.get(key) is v for key, v in self._seen.items()):
+            return
+        kept = {key: value for key, value in self._known.items() if key not in self._seen and _is_still_so(key, value)}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file(self._path) as partial:
+            partial.write_text(json.dumps(kept | self._seen), encoding="utf-8")
+
+
+def _is_still_so(key: str, value: list[Any]) -> bool:
+    try:
+        return file_state(Path(key)) == value[0]
+    except OSError:
+        return False

@@ -72,6 +72,10 @@ class BucketSource:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def state(self) -> list[Any] | None:
+        """None: only listing tells what there is."""
+        return None
+
     def entries(self, cache: BlobCache) -> Iterator[Entry]:
         """Lists the photos, by key.
 

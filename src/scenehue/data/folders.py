@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scenehue.data.blobs import ARCHIVES, BlobCache, is_photo, read
 from scenehue.data.labels import Labels
@@ -33,6 +34,10 @@ class FolderSource:
     index: int
     source: Source
     folder: Path
+
+    def state(self) -> list[Any] | None:
+        """None: only listing tells what there is."""
+        return None
 
     def entries(self, cache: BlobCache) -> Iterator[Entry]:
         """Lists the photos, by path.

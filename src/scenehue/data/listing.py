@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from sys import intern
@@ -56,14 +57,25 @@ COLUMNS = list(Entry._fields)
 
 def write_listing(path: Path, entries: Iterable[Entry]) -> None:
     """Writes entries, sorted, as CSV; the same entries give the same bytes."""
+    write_rows(path, [rows_of(entries)])
+
+
+def rows_of(entries: Iterable[Entry]) -> str:
+    """The entries' part of a listing; parts of one source each, in the order of the sources, make a whole one."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(sorted(entries))
+    return text.getvalue()
+
+
+def write_rows(path: Path, parts: Iterable[str]) -> None:
+    """Writes a listing made of parts."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         replacing_file(path) as partial,
         partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(sorted(entries))
+        file.write(",".join(COLUMNS) + "\n")
+        file.writelines(parts)
 
 
 def read_listing(path: Path) -> list[Entry]:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from scenehue.color import lab
 from scenehue.data import decode, duplicates, prepare
-from scenehue.data.files import replacing_file
+from scenehue.data.files import code_digest, replacing_file
 from scenehue.data.listing import Entry
 from scenehue.data.prepare import Prepared, split_of
 from scenehue.params import DatasetParams
@@ -167,8 +167,5 @@ def _fingerprint(params: DatasetParams) -> str:
     settings = params.model_dump_json(
         include={"short_side", "jpeg_quality", "min_side", "max_megapixels", "min_chroma"}
     )
-    digest = hashlib.sha256("\n".join([settings, PIL.__version__, cv2.__version__, np.__version__]).encode())
-    for module in _CODE:
-        assert module.__file__ is not None
-        digest.update(Path(module.__file__).read_bytes())
-    return digest.hexdigest()[:16]
+    versions = PIL.__version__, cv2.__version__, np.__version__
+    return hashlib.sha256("\n".join([settings, *versions, code_digest(*_CODE)]).encode()).hexdigest()[:16]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Any
 
 from scenehue.data.archives import Order, fetch_archives
-from scenehue.data.blobs import Blob, BlobCache, read
+from scenehue.data.blobs import Blob, BlobCache, file_state, read
 from scenehue.data.listing import Entry
 from scenehue.errors import ArtifactError
 from scenehue.params import CocoStuffSource, Div2kSource
@@ -31,8 +33,11 @@ class CocoStuff:
 
     def fetch(self, cache: BlobCache) -> None:
         """Brings the zips that are missing."""
-        archives = {TRAIN: self.source.train, VAL: self.source.val, MAPS: self.source.maps}
-        fetch_archives(Order(archive, self.folder / name) for name, archive in archives.items() if archive)
+        fetch_archives(self._orders())
+
+    def state(self) -> list[Any] | None:
+        """The parameters and the zips."""
+        return [self.source.model_dump(), [file_state(order.path) for order in self._orders()]]
 
     def entries(self, cache: BlobCache) -> Iterator[Entry]:
         """Lists the photos with their maps.
@@ -45,7 +50,7 @@ class CocoStuff:
             if archive is None:
                 continue
             for blob in _photos(self.folder / name, name.removesuffix(".zip"), cache):
-                map = maps.get(str(PurePosixPath(blob.member).with_suffix(".png")))
+                map = maps.get(os.path.splitext(blob.member)[0] + ".png")
                 place = (map.offset, map.size, map.hash) if map else (0, 0, "")
                 yield Entry(self.index, self.source.kind, name, *blob, self._split(name, blob), "", "", *place)
 
@@ -56,6 +61,10 @@ class CocoStuff:
     def segmentation(self, entry: Entry) -> bytes | None:
         """Its pixel map: a PNG of COCO-Stuff's values, 0 to 181 or 255."""
         return read(self.folder / MAPS, entry.map_offset, entry.map_size) if entry.map_hash else None
+
+    def _orders(self) -> list[Order]:
+        archives = {TRAIN: self.source.train, VAL: self.source.val, MAPS: self.source.maps}
+        return [Order(archive, self.folder / name) for name, archive in archives.items() if archive]
 
     def _split(self, name: str, blob: Blob) -> str:
         if name == VAL:
@@ -82,6 +91,10 @@ class Div2k:
         archive = self.source.full if self.source.size == "full" else self.source.x4
         fetch_archives([Order(archive, self.folder / self._name)])
 
+    def state(self) -> list[Any] | None:
+        """The parameters and the zip."""
+        return [self.source.model_dump(), file_state(self.folder / self._name)]
+
     def entries(self, cache: BlobCache) -> Iterator[Entry]:
         """Lists the photos.
 
@@ -106,7 +119,7 @@ class Div2k:
 
 
 def _photos(path: Path, inside: str, cache: BlobCache) -> list[Blob]:
-    photos = [blob for blob in cache.scan(path) if PurePosixPath(blob.member).parent.as_posix() == inside]
+    photos = [blob for blob in cache.scan(path) if os.path.dirname(blob.member) == inside]
     if not photos:
         raise ArtifactError(f"{path} has no photo in a folder {inside}; is its address in params.yaml the right one?")
     return photos

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from scenehue.data.blobs import BlobCache
 from scenehue.data.buckets import BucketSource
@@ -31,6 +31,9 @@ class PhotoSource(Protocol):
         Raises:
             ArtifactError: It cannot be had, or there is no room for it.
         """
+
+    def state(self) -> list[Any] | None:
+        """What the listing follows from, as JSON knows it; None if only listing tells. After `fetch`."""
 
     def entries(self, cache: BlobCache) -> Iterator[Entry]:
         """Lists the photos, in any order, after `fetch`.

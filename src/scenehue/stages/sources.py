@@ -8,9 +8,12 @@ from rich.console import Console
 from rich.progress import track
 
 from scenehue.data.blobs import BlobCache
-from scenehue.data.listing import write_listing
-from scenehue.data.sources import open_sources
+from scenehue.data.listing import Entry, rows_of, write_rows
+from scenehue.data.parts import ListedParts
+from scenehue.data.sources import PhotoSource, open_sources
 from scenehue.params import Params
+
+_CONSOLE = Console(soft_wrap=True, highlight=False)
 
 
 def run(params: Params, root: Path = Path(".")) -> None:
@@ -24,16 +27,30 @@ def run(params: Params, root: Path = Path(".")) -> None:
     Raises:
         ArtifactError: A source does not exist, cannot be fetched, holds no photo, or cannot be used.
     """
-    cache = BlobCache(root / ".dvc/tmp/scenehue-hashes.json" if (root / ".dvc").is_dir() else None)
+    memory = root / ".dvc/tmp" if (root / ".dvc").is_dir() else None
+    cache = BlobCache(memory / "scenehue-hashes.json" if memory else None)
     sources = open_sources(params.dataset.sources, root, params.machine.downloads)
     for source in sources:
         source.fetch(cache)
-    listed = (entry for source in sources for entry in source.entries(cache))
-    entries = list(track(listed, "Listing photos", total=None))
-    write_listing(root / "artifacts/sources/listing.csv", entries)
+    known = ListedParts(memory / "scenehue-listing" if memory else None)
+    parts = [
+        known.find(index, source) or _list(index, source, cache, known, params) for index, source in enumerate(sources)
+    ]
+    write_rows(root / "artifacts/sources/listing.csv", parts)
     cache.save()
-    console = Console(soft_wrap=True, highlight=False)
+    known.forget_others()
+
+
+def _list(index: int, source: PhotoSource, cache: BlobCache, known: ListedParts, params: Params) -> str:
+    entries = list(track(source.entries(cache), "Listing photos", total=None))
+    _name_unreadable(entries, params)
+    rows = rows_of(entries)
+    known.keep(index, source, rows)
+    return rows
+
+
+def _name_unreadable(entries: list[Entry], params: Params) -> None:
     for entry in entries:
         if not entry.hash:
             path = Path(params.dataset.sources[entry.source].path, entry.path)
-            console.print(f"{str(path)!a} cannot be read; the stage dataset will reject it.", markup=False)
+            _CONSOLE.print(f"{str(path)!a} cannot be read; the stage dataset will reject it.", markup=False)
