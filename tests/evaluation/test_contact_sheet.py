@@ -9,6 +9,7 @@ from PIL import Image
 from scenehue.data.decode import decode_rgb
 from scenehue.evaluation.contact_sheet import LINE, MARGIN, TILE, choose, draw_contact_sheet, save_contact_sheet
 from scenehue.evaluation.evaluate import evaluate_model
+from scenehue.evaluation.overlay import COLORS
 from scenehue.inference.model import Decoder
 
 DECODERS = [Decoder("reg"), Decoder("vivid", saturation=2.0)]
@@ -67,3 +68,26 @@ def test_names_that_are_too_long_are_cut(model, photos):
     sheet = np.asarray(draw_contact_sheet(model, photos, DECODERS[:1], results, num_photos=1))
     assert (sheet[:, -MARGIN:] == 255).all()
     assert (sheet[MARGIN : MARGIN + LINE] < 128).any()
+
+
+def test_classes_stand_beside_the_colours_with_a_legend_below(model, photos):
+    said = np.full((182, 8, 8), -5.0)
+    said[105] = 5
+    results = evaluate_model(model, photos, DECODERS[:1], resamples=200)
+    plain = draw_contact_sheet(model, photos, DECODERS[:1], results)
+    sheet = draw_contact_sheet(model, photos, DECODERS[:1], results, class_logits=lambda: said)
+    assert sheet.width == MARGIN + 5 * (TILE[0] + MARGIN), "truth, grey, reg, classes, true classes"
+    assert sheet.height == plain.height + LINE + MARGIN
+    pixels = np.asarray(sheet)
+    legend = pixels[-LINE - MARGIN :]
+    swatches = [legend[LINE // 2, MARGIN + place * (TILE[0] + MARGIN) + 4].tolist() for place in range(4)]
+    assert swatches[0] == COLORS[105].tolist(), "predicted everywhere, it is the most frequent"
+    assert {tuple(color) for color in swatches[1:3]} == {tuple(COLORS[number].tolist()) for number in (0, 181)}
+    assert swatches[3] == [255, 255, 255]
+    lettering = (legend[:, MARGIN + LINE :] < 128).all(-1).sum()
+    assert lettering > 50
+    without_map = choose(results, 4).index(next(pick for pick in choose(results, 4) if pick.photo == 3))
+    heights = [Image.open(io.BytesIO(photos.encoded(pick.photo))).height for pick in choose(results, 4)]
+    top = MARGIN + sum(2 * LINE + MARGIN + min(TILE[1], height) for height in heights[:without_map])
+    last = pixels[top : top + heights[without_map], -TILE[0] :]
+    assert (last == 255).all(), "the photograph without a map has no true classes"

@@ -77,3 +77,19 @@ def test_a_perceptual_distance_becomes_a_column(model, photos):
     results = evaluate_model(model, photos, DECODERS, lpips=lambda truth, result: 0.25, resamples=200)
     assert results.means()["reg"]["lpips"] == 0.25
     assert "lpips" not in evaluate_model(model, photos, DECODERS[:1], resamples=200).metrics
+
+
+def test_segmentation_is_counted_at_the_size_of_the_maps_of_the_photos_that_have_one(model, photos):
+    said = np.full((182, 8, 8), -5.0)
+    said[0] = 5  # the first of four stripes, one of them unlabelled
+
+    results = evaluate_model(model, photos, DECODERS[:1], class_logits=lambda: said, resamples=200)
+    scores = results.means()["segmentation"]
+    assert scores == pytest.approx({"miou": 1 / 9, "pixel_accuracy": 1 / 3}, abs=5e-3)
+    assert set(results.segmentation["id"].to_pylist()) == set(photos.ids[:3])
+    assert results.restricted_to(photos.ids[:1]).segmentation.num_rows == 3
+    assert results.headline()["segmentation"] == scores
+    assert set(results.intervals()["segmentation"]["miou"]) == {"mean", "low", "high"}
+    without = evaluate_model(model, photos, DECODERS[:1], resamples=200)
+    assert without.segmentation is None
+    assert "segmentation" not in without.means()

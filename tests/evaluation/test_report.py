@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from scenehue.evaluation.evaluate import evaluate_model
@@ -59,6 +60,18 @@ def test_definitions_name_window_variants_and_settings(results):
 
 def test_what_was_not_measured_is_said(results):
     assert "- LPIPS: not available: no weights" in write_report(results)
+
+
+def test_segmentation_is_told_where_it_was_measured(results, model, photos):
+    assert "IoU" not in write_report(results)
+    said = np.full((182, 8, 8), -5.0)
+    said[0] = 5
+    page = write_report(evaluate_model(model, photos, [Decoder("reg")], class_logits=lambda: said, resamples=300))
+    assert "on 3 photographs with a map: mean IoU over the 3 classes that occur 0.11" in page
+    header, *rows = table(page, "class")
+    assert header == ["class", "share of pixels", "IoU"]
+    assert {row[0] for row in rows} == {"person", "clouds", "wood"}
+    assert next(float(row[2]) for row in rows if row[0] == "person") == pytest.approx(1 / 3, abs=5e-3)
 
 
 def test_best_and_worst_are_named(results):

@@ -69,6 +69,15 @@ def test_what_is_saved_loads_again_and_is_the_same_each_time(results, tmp_path):
     assert json.loads((folders[0] / "intervals.json").read_text()) == loaded.intervals()
 
 
+def test_counts_of_pixels_are_saved_beside_the_photos(model, photos, tmp_path):
+    said = np.random.default_rng(0).normal(size=(182, 6, 6))
+    results = evaluate_model(model, photos, [Decoder("reg")], class_logits=lambda: said, resamples=200)
+    results.save(tmp_path)
+    loaded = Results.load(tmp_path)
+    assert loaded.segmentation.equals(results.segmentation)
+    assert json.loads((tmp_path / "intervals.json").read_text()) == loaded.intervals()
+
+
 def test_tables_for_people_and_plots(results, tmp_path):
     results.save(tmp_path)
     rows = list(csv.DictReader((tmp_path / "photos.csv").open()))

@@ -6,10 +6,14 @@ import torch
 from scenehue.errors import ArtifactError
 from scenehue.inference import export
 from scenehue.inference.export import export_onnx, export_torch
+from scenehue.inference.loading import load_model
 from scenehue.inference.model import Decoder
 from scenehue.inference.onnx_backend import OnnxModel
-from scenehue.inference.torch_backend import TorchModel
-from scenehue.models.checkpoint import load_checkpoint
+from scenehue.inference.predict import predict
+from scenehue.inference.torch_backend import TorchModel, load_torch_model
+from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.network import ColorNet
+from scenehue.params import ModelParams
 
 DECODERS = [Decoder("reg"), Decoder("mean"), Decoder("annealed", 0.38), Decoder("vivid", 0.2, 1.3)]
 
@@ -59,6 +63,20 @@ def test_torch_program_takes_other_sizes(model_folder, tmp_path):
         got = program(torch.from_numpy(lightness(2, 32, 160))[:, None]).numpy()
     assert np.allclose(got, TorchModel(net, card).chroma(lightness(2, 32, 160), decoder), atol=1e-2)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt2"]
+
+
+def test_a_segmentation_head_is_left_out(tmp_path):
+    architecture = ModelParams(encoder="unet", width=4, soft_stride=4, segmentation_stride=2)
+    torch.manual_seed(0)
+    save_checkpoint(tmp_path, ColorNet(architecture), ModelCard(architecture=architecture, size=64))
+    net, card = load_checkpoint(tmp_path)
+    export_onnx(net, card, tmp_path / "model.onnx")
+    sizes = {size for weights in onnx.load(tmp_path / "model.onnx").graph.initializer for size in weights.dims}
+    assert 182 not in sizes
+    photo = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    expected = predict(TorchModel(net, card), photo)
+    assert np.array_equal(predict(load_torch_model(tmp_path, "cpu"), photo), expected)
+    assert np.abs(predict(load_model(tmp_path)[0], photo).astype(int) - expected).max() <= 2
 
 
 def test_a_graph_that_differs_is_not_written(model_folder, tmp_path, monkeypatch):

@@ -84,6 +84,17 @@ def test_a_segmentation_head_leaves_the_rest_as_it_is() -> None:
     assert torch.equal(plain(lightness).soft_logits, segmenting(lightness).soft_logits)
 
 
+def test_for_colours_the_segmentation_head_is_left_out_and_nothing_copied() -> None:
+    net = ColorNet(UNET.model_copy(update={"segmentation_stride": 4})).eval()
+    slim = net.for_colors()
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    assert slim(lightness).class_logits is None
+    assert torch.equal(slim(lightness).ab, net(lightness).ab)
+    assert slim.state_dict().keys() == {key for key in net.state_dict() if not key.startswith("segmentation_head")}
+    assert slim.reg_head.weight is net.reg_head.weight
+    assert net.segmentation_head is not None
+
+
 def test_colours_stay_in_the_range_of_srgb() -> None:
     net = ColorNet(UNET).eval()
     with torch.no_grad():

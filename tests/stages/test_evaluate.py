@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet
 import pytest
 import torch
 from PIL import Image
+from sklearn.metrics import confusion_matrix
 
 from scenehue.data.shards import MANIFEST, ShardWriter
 from scenehue.errors import ArtifactError
@@ -40,19 +42,29 @@ def small(name: str) -> bytes:
     return file.getvalue()
 
 
-def write_dataset(folder: Path, names: list[str]) -> None:
+def map_file(photo: bytes) -> bytes:
+    file = io.BytesIO()
+    lightness = np.asarray(Image.open(io.BytesIO(photo)).convert("L"))
+    Image.fromarray(np.where(lightness > 100, 105, 0).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_dataset(folder: Path, names: list[str], mapped: int = 0) -> None:
     folder.mkdir(parents=True)
     rows = []
     with ShardWriter(folder, "test", 1 << 20) as writer:
-        for photo_id, name in zip(IDS, names, strict=False):
-            shard, row = writer.add(photo_id, small(name))
-            rows.append({"id": photo_id, "split": "test", "source": 0, "path": name, "shard": shard, "row": row})
+        for index, (photo_id, name) in enumerate(zip(IDS, names, strict=False)):
+            shard, row = writer.add(photo_id, small(name), map_file(small(name)) if index < mapped else None)
+            place = {"shard": shard, "row": row, "has_segmentation": index < mapped}
+            rows.append({"id": photo_id, "split": "test", "source": 0, "path": name, **place})
     pa.parquet.write_table(pa.Table.from_pylist(rows, MANIFEST), folder / "manifest.parquet")
 
 
-def save_net(folder: Path, **provenance: object) -> None:
+def save_net(folder: Path, segmentation_stride: int | None = None, **provenance: object) -> None:
     torch.manual_seed(0)
-    architecture = ModelParams(encoder="unet", width=4, soft_stride=4, scene_context="auxiliary")
+    architecture = ModelParams(
+        encoder="unet", width=4, soft_stride=4, scene_context="auxiliary", segmentation_stride=segmentation_stride
+    )
     card = ModelCard(
         architecture=architecture,
         size=64,
@@ -160,6 +172,40 @@ def test_heads_that_were_not_trained_are_left_out_and_named(root):
     report = (root / "artifacts" / "evaluate" / "report.md").read_text()
     assert "- vivid: the model was trained without the soft loss" in report
     assert "- scenes: the model was trained without the scene loss" in report
+
+
+def test_what_pixels_show_is_measured_where_there_are_maps(root, capsys):
+    shutil.rmtree(root / "artifacts" / "dataset")
+    write_dataset(root / "artifacts" / "dataset", NAMES, mapped=2)
+    save_net(root / "artifacts" / "train", segmentation_stride=4)
+    evaluate.run(params(), root)
+    folder = root / "artifacts" / "evaluate"
+    scores = json.loads((folder / "metrics.json").read_text())["segmentation"]
+    net, card = load_checkpoint(root / "artifacts" / "train")
+    matrix = np.zeros((182, 182))
+    for name in NAMES[:2]:
+        photo = np.asarray(Image.open(io.BytesIO(small(name))).convert("RGB"))
+        said = []
+        handle = net.segmentation_head.register_forward_hook(lambda *arguments, said=said: said.append(arguments[-1]))
+        predict(TorchModel(net, card), photo)
+        handle.remove()
+        (logits,) = said
+        enlarged = torch.nn.functional.interpolate(logits, photo.shape[:2], mode="bilinear")[0].argmax(0)
+        truth = np.asarray(Image.open(io.BytesIO(map_file(small(name)))))
+        matrix += confusion_matrix(truth.ravel(), enlarged.numpy().ravel(), labels=range(182))
+    assert scores["pixel_accuracy"] == pytest.approx(np.trace(matrix) / matrix.sum(), abs=2e-3)
+    assert "on 2 photographs with a map" in (folder / "report.md").read_text()
+    capsys.readouterr()
+    print_results(folder)
+    assert f"mean IoU {scores['miou']:.3f}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_segmentation_head_without_maps_to_measure_it_is_named(root):
+    save_net(root / "artifacts" / "train", segmentation_stride=4)
+    evaluate.run(params(), root)
+    report = (root / "artifacts" / "evaluate" / "report.md").read_text()
+    assert "- segmentation: no test photograph has a segmentation map" in report
+    assert "segmentation" not in json.loads((root / "artifacts" / "evaluate" / "metrics.json").read_text())
 
 
 def test_div2k_is_known_by_the_path_of_its_source(root):

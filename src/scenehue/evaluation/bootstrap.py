@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -89,3 +89,30 @@ def paired_difference(
     if not common:
         raise ValueError("the two results have no photograph in common, so they cannot be compared")
     return mean_interval([a[photo] - b[photo] for photo in common], resamples, seed, confidence)
+
+
+def pooled_interval(
+    counts: npt.NDArray[np.float64],
+    score: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """A score of counts that are summed over photographs, with its percentile bootstrap interval.
+
+    Args:
+        counts: (N, ...) of at least one photograph.
+        score: Takes sums (..., ) with any dimensions before them, and keeps those.
+        resamples: Draws of N photographs with replacement.
+        seed: Of the draws.
+        confidence: Share of the resampled scores inside the interval.
+
+    Example:
+        >>> pooled_interval(np.array([[1.0, 2.0], [1.0, 2.0]]), lambda sums: sums[..., 0] / sums[..., 1])
+        Interval(mean=0.5, low=0.5, high=0.5)
+    """
+    num = len(counts)
+    drawn = np.random.default_rng(seed).multinomial(num, np.full(num, 1 / num), size=resamples)
+    scores = score(np.tensordot(drawn.astype(np.float64), counts, axes=1))
+    low, high = np.quantile(scores, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(score(counts.sum(0))), float(low), float(high))

@@ -44,6 +44,11 @@ def print_results(folder: Path, console: Console | None = None) -> None:
         console.print(
             f"Scene from grey: first class {means['scene']['top1']:.1%}, among five {means['scene']['top5']:.1%}."
         )
+    if "segmentation" in means:
+        console.print(
+            f"Segmentation from grey: mean IoU {means['segmentation']['miou']:.3f}, pixel accuracy "
+            f"{means['segmentation']['pixel_accuracy']:.1%}."
+        )
     for path, what in ((folder / "contact_sheet.jpg", "Pictures"), (folder / "report.md", "Intervals and definitions")):
         if path.is_file():
             console.print(f"{what}: {path}", highlight=False, soft_wrap=True)

@@ -1,8 +1,11 @@
-"""Truth, grey and each decoder side by side, for the best, the worst and some photographs between."""
+"""Truth, grey and each decoder side by side, for the best, the worst and some photographs between.
+
+Where a segmentation head is asked, its classes and the true ones stand beside them, with a legend below.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -11,8 +14,12 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from rich.progress import track
 
+from scenehue.data.coco_classes import NAMES
 from scenehue.data.decode import decode_rgb
+from scenehue.data.segmentation import decode_map
+from scenehue.evaluation.class_maps import predicted_classes
 from scenehue.evaluation.evaluate import Photos, colored
+from scenehue.evaluation.overlay import COLORS, most_frequent, overlay
 from scenehue.evaluation.results import GREY, Results
 from scenehue.inference.model import ChromaModel, Decoder
 
@@ -23,6 +30,8 @@ TILE = (224, 168)
 MARGIN = 8
 LINE = 20
 """Height of a line of text."""
+LEGEND = 40
+"""Classes in the legend at most; the most frequent ones on the sheet."""
 
 
 class Pick(NamedTuple):
@@ -61,6 +70,7 @@ def draw_contact_sheet(
     *,
     size: int | None = None,
     num_photos: int = 12,
+    class_logits: Callable[[], npt.NDArray[np.floating]] | None = None,
 ) -> Image.Image:
     """Colours the chosen photographs once more and lays them out, a row each.
 
@@ -71,6 +81,8 @@ def draw_contact_sheet(
         results: Of the evaluation; they choose the photographs and label the tiles.
         size: Working size, as in the evaluation.
         num_photos: Rows wanted.
+        class_logits: What the network's segmentation head said of the photograph that was predicted last, if there is
+            one.
 
     Returns:
         An RGB picture.
@@ -78,13 +90,23 @@ def draw_contact_sheet(
     names = results.of(GREY)["photo"].to_pylist()
     quality = {name: results.values(name, "psnr") for name in results.decoders}
     rows = []
+    maps: list[UInt8] = []
     for pick in track(choose(results, num_photos), description="contact sheet"):
         truth = decode_rgb(photos.encoded(pick.photo), name=names[pick.photo])
         tiles = [("truth", _fit(truth))]
         for name, picture in colored(model, truth, decoders, size):
             tiles.append((f"{name}  {quality[name][pick.photo]:.1f} dB", _fit(picture)))
+        if class_logits is not None:
+            shown = {"classes": predicted_classes(class_logits(), *truth.shape[:2])}
+            if (png := photos.segmentation(pick.photo)) is not None:
+                shown["true classes"] = decode_map(png)
+            tiles += [(name, _fit(overlay(truth, classes))) for name, classes in shown.items()]
+            maps += shown.values()
         rows.append(_row(f"{pick.kind}: {PurePosixPath(names[pick.photo]).name}", tiles))
-    sheet = Image.new("RGB", (rows[0].width, MARGIN + sum(row.height for row in rows)), "white")
+    width = max(row.width for row in rows)
+    if maps:
+        rows.append(_legend(most_frequent(maps, LEGEND), width))
+    sheet = Image.new("RGB", (width, MARGIN + sum(row.height for row in rows)), "white")
     top = MARGIN
     for row in rows:
         sheet.paste(row, (0, top))
@@ -112,6 +134,16 @@ def _row(title: str, tiles: Sequence[tuple[str, Image.Image]]) -> Image.Image:
         _write(row, (left, LINE), label, TILE[0])
         row.paste(tile, (left, 2 * LINE))
     return row
+
+
+def _legend(classes: Sequence[int], width: int) -> Image.Image:
+    columns = (width - MARGIN) // (TILE[0] + MARGIN)
+    legend = Image.new("RGB", (width, LINE * -(-len(classes) // columns) + MARGIN), "white")
+    for place, number in enumerate(classes):
+        left, top = MARGIN + place % columns * (TILE[0] + MARGIN), place // columns * LINE
+        legend.paste(tuple(COLORS[number].tolist()), (left, top + 2, left + LINE, top + LINE - 2))
+        _write(legend, (left + LINE + MARGIN, top), NAMES[number], TILE[0] - LINE - MARGIN)
+    return legend
 
 
 def _write(sheet: Image.Image, position: tuple[int, int], text: str, width: int, bold: bool = False) -> None:

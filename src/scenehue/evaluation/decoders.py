@@ -10,7 +10,7 @@ _FROM_BINS = ("mode", "mean", "annealed", "vivid")
 
 
 def trained(head: str, card: ModelCard) -> bool:
-    """Whether a head (``reg``, ``soft`` or ``scene``) was trained, as far as the card knows."""
+    """Whether a head (``reg``, ``soft``, ``scene``, ``segmentation``) was trained, as far as the card knows."""
     return bool(card.provenance.get("params", {}).get("losses", {}).get(head) != 0)
 
 

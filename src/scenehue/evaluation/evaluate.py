@@ -12,10 +12,13 @@ from rich.progress import track
 
 from scenehue.color.lab import lab_to_rgb, lightness, to_uint8
 from scenehue.data.decode import decode_rgb
+from scenehue.data.segmentation import decode_map
 from scenehue.errors import ArtifactError
+from scenehue.evaluation.class_maps import count_pixels, predicted_classes
 from scenehue.evaluation.colorfulness import colorfulness, colorfulness_ddcolor
 from scenehue.evaluation.metrics import PHOTO_METRICS, measure, scene_hits
 from scenehue.evaluation.results import GREY, Results
+from scenehue.evaluation.segmentation import COUNTS
 from scenehue.inference.model import ChromaModel, Decoder
 from scenehue.inference.predict import predict
 
@@ -45,6 +48,8 @@ class Photos(Protocol):
     def __len__(self) -> int: ...
 
     def encoded(self, index: int) -> bytes: ...
+
+    def segmentation(self, index: int) -> bytes | None: ...
 
 
 def grey(photo: UInt8) -> UInt8:
@@ -78,6 +83,7 @@ def evaluate_model(
     size: int | None = None,
     scene_logits: Callable[[], npt.NDArray[np.floating]] | None = None,
     teacher: Mapping[str, int] | None = None,
+    class_logits: Callable[[], npt.NDArray[np.floating]] | None = None,
     lpips: Callable[[UInt8, UInt8], float] | None = None,
     resamples: int = 2000,
     seed: int = 0,
@@ -92,6 +98,8 @@ def evaluate_model(
         size: Working size, in pixels; without it, the one the model was trained for.
         scene_logits: What the network's scene head said of the photograph that was predicted last, if it has one.
         teacher: The teacher's most probable class by photo id; photographs it lacks are left out of the scene metrics.
+        class_logits: What the network's segmentation head said of that photograph, if it has one; photographs without a
+            map are left out of its metrics.
         lpips: A perceptual distance, if its weights are at hand.
         resamples: Draws behind each confidence interval.
         seed: Of these draws.
@@ -108,6 +116,7 @@ def evaluate_model(
             "there are no test photographs to evaluate on; raise dataset.splits.test or name a test source"
         )
     rows: list[dict[str, Any]] = []
+    counts: list[dict[str, Any]] = []
     names = photos.manifest["path"].to_pylist()
     for index in track(range(len(photos)), description="evaluate"):
         truth = decode_rgb(photos.encoded(index), name=names[index])
@@ -127,6 +136,9 @@ def evaluate_model(
         if scene_logits is not None and teacher_class is not None:
             about_photo["scene_top1"], about_photo["scene_top5"] = scene_hits(scene_logits(), teacher_class)
         rows += [about_photo | row for row in measured]
+        if class_logits is not None and (png := photos.segmentation(index)) is not None:
+            predicted = predicted_classes(class_logits(), *truth.shape[:2])
+            counts += [{"id": photos.ids[index], **row} for row in count_pixels(decode_map(png), predicted)]
     columns = (*SCHEMA, *PHOTO_METRICS, *(["lpips"] if lpips is not None else []))
     schema = pa.schema([(column, SCHEMA.get(column, pa.float64())) for column in columns])
     settings = {
@@ -135,4 +147,5 @@ def evaluate_model(
     return Results(
         pa.Table.from_pylist(rows, schema),
         {"size": size or model.size, "decoders": settings, "resamples": resamples, "seed": seed, **(about or {})},
+        None if class_logits is None else pa.Table.from_pylist(counts, COUNTS),
     )

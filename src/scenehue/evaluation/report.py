@@ -6,6 +6,7 @@ from scenehue.evaluation import published
 from scenehue.evaluation.bootstrap import CONFIDENCE, Interval
 from scenehue.evaluation.metrics import AB_UNIT, PSNR_OF_EQUALS, SSIM_SIGMA, SSIM_WINDOW
 from scenehue.evaluation.results import GREY, Results
+from scenehue.evaluation.segmentation import class_scores
 
 COLUMNS = {
     "psnr": ("PSNR, dB", 2),
@@ -34,7 +35,7 @@ def write_report(results: Results, sheet: str | None = None, div2k: bool = False
     Returns:
         The page, ending in a line break.
     """
-    sections = [_head(results), _table(results), _scenes(results)]
+    sections = [_head(results), _table(results), _scenes(results), _segmentation(results)]
     if div2k:
         sections.append(_published())
     sections += [
@@ -91,6 +92,25 @@ def _scenes(results: Results) -> str:
     )
 
 
+def _segmentation(results: Results, num: int = 10) -> str:
+    scores = results.heads().get("segmentation")
+    if scores is None or results.segmentation is None:
+        return ""
+    classes = class_scores(results.segmentation)
+    photos = len(results.segmentation["id"].unique())
+    return "\n".join(
+        [
+            f"Segmentation head, from lightness alone, on {photos} photographs with a map: mean IoU over the "
+            f"{len(classes)} classes that occur {_cell(scores['miou'], 3)}, pixel accuracy "
+            f"{_cell(scores['pixel_accuracy'], 3)}. The most frequent classes:",
+            "",
+            "| class | share of pixels | IoU |",
+            "|---|---:|---:|",
+            *(f"| {score.name} | {score.share:.1%} | {score.iou:.3f} |" for score in classes[:num]),
+        ]
+    )
+
+
 def _published() -> str:
     lines = ["## Published on DIV2K", "", "| method | PSNR, dB | SSIM | 'MSE_ab' |", "|---|---:|---:|---:|"]
     lines += [f"| {row.method} | {row.psnr:.3f} | {row.ssim:.3f} | {row.mse_ab:.3f} |" for row in published.DIV2K]
@@ -126,6 +146,11 @@ def _definitions(results: Results) -> str:
     lines = [
         f"- {name}: {decoders[name].format(**settings.get(name, {}))}" for name in results.decoders if name in decoders
     ]
+    if results.segmentation is not None:
+        lines.append(
+            "- mean IoU: of pixels counted over all photographs; a class that is in neither truth nor prediction is "
+            "left out, and so are pixels without a label."
+        )
     return "\n".join(
         [
             "## Definitions",

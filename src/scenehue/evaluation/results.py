@@ -18,11 +18,13 @@ import pyarrow.parquet
 from scenehue.errors import ArtifactError
 from scenehue.evaluation.bootstrap import CONFIDENCE, Interval, mean_interval, paired_difference
 from scenehue.evaluation.metrics import PHOTO_METRICS
+from scenehue.evaluation.segmentation import segmentation_scores
 
 GREY = "grey"
 """The baseline's name among the decoders: the photograph's own lightness without any chroma."""
 HEADLINE = ("psnr", "psnr_over_grey", "ssim", "relative_error_ab", "colorfulness", "lpips")
 """The metrics in ``metrics.json``, few enough to compare experiments side by side; ``intervals.json`` has all."""
+SEGMENTATION = "segmentation.parquet"
 _ABOUT = b"scenehue.evaluation"
 
 
@@ -37,10 +39,13 @@ class Results:
             without a scene head or teacher).
         about: How it was measured: working size, each decoder's settings, resamples and seed of the intervals, why
             something is missing. Plain JSON data.
+        segmentation: Counts of pixels, as `scenehue.evaluation.segmentation.COUNTS`, of the photographs with a map;
+            None where no segmentation head was asked.
     """
 
     table: pa.Table
     about: dict[str, Any]
+    segmentation: pa.Table | None = None
 
     @property
     def decoders(self) -> list[str]:
@@ -75,10 +80,11 @@ class Results:
         Raises:
             ValueError: None of the photographs would be left.
         """
-        table = self.table.filter(pc.is_in(self.table["id"], pa.array(list(ids), pa.string())))
+        kept = pc.is_in(pc.field("id"), pa.array(list(ids), pa.string()))
+        table = self.table.filter(kept)
         if not table.num_rows:
             raise ValueError("none of the evaluated photographs would be left")
-        return Results(table, self.about)
+        return Results(table, self.about, None if self.segmentation is None else self.segmentation.filter(kept))
 
     def interval(self, decoder: str, metric: str) -> Interval:
         """Mean of a metric over the photographs, with its confidence interval."""
@@ -99,14 +105,24 @@ class Results:
                 found[name] = mean_interval(values, self.about["resamples"], self.about["seed"])
         return found
 
+    def heads(self) -> dict[str, dict[str, Interval]]:
+        """What else the network tells: ``scene`` and ``segmentation``, each only where it could be measured."""
+        segmentation: dict[str, Interval] = {}
+        if self.segmentation is not None:
+            segmentation = segmentation_scores(self.segmentation, self.about["resamples"], self.about["seed"])
+        found = {"scene": self.scenes(), "segmentation": segmentation}
+        return {head: scores for head, scores in found.items() if scores}
+
     def means(self) -> dict[str, Any]:
-        """Every mean as ``{decoder: {metric: mean}}``, beside ``truth``, ``scene`` and the number of ``photos``."""
+        """Every mean as ``{decoder: {metric: mean}}``, beside ``truth``, `heads` and the number of ``photos``."""
         truth = {name: self.values(GREY, f"truth_{name}").mean() for name in ("colorfulness", "colorfulness_ddcolor")}
         tree = self._by_decoder(lambda decoder, metric: self.values(decoder, metric).mean())
         for decoder in self.decoders[1:]:
             tree[decoder]["psnr_over_grey"] = self.over_grey(decoder).mean
-        scenes = {name: interval.mean for name, interval in self.scenes().items()}
-        rounded: dict[str, Any] = _rounded({"truth": truth, **tree, **({"scene": scenes} if scenes else {})})
+        heads = {
+            head: {name: interval.mean for name, interval in scores.items()} for head, scores in self.heads().items()
+        }
+        rounded: dict[str, Any] = _rounded({"truth": truth, **tree, **heads})
         return {"photos": len(self.ids), **rounded}
 
     def headline(self) -> dict[str, Any]:
@@ -117,12 +133,11 @@ class Results:
         return means
 
     def intervals(self) -> dict[str, Any]:
-        """The content of ``intervals.json``: ``{decoder: {metric: {"mean", "low", "high"}}}``, and so for ``scene``."""
+        """The content of ``intervals.json``: ``{decoder: {metric: {"mean", "low", "high"}}}``, and so for `heads`."""
         tree = self._by_decoder(self.interval)
         for decoder in self.decoders[1:]:
             tree[decoder]["psnr_over_grey"] = self.over_grey(decoder)
-        if scenes := self.scenes():
-            tree["scene"] = scenes
+        tree |= self.heads()
         bounds = {
             group: {metric: interval._asdict() for metric, interval in members.items()}
             for group, members in tree.items()
@@ -135,8 +150,11 @@ class Results:
     def save(self, folder: Path) -> None:
         """Writes ``photos.parquet`` and ``.csv``, ``metrics.json``, ``intervals.json`` and ``psnr.csv`` into a folder.
 
-        ``psnr.csv`` is for plots: a column a decoder, each sorted from its worst photograph to its best.
+        ``psnr.csv`` is for plots: a column a decoder, each sorted from its worst photograph to its best. Where a
+        segmentation head was asked, there is ``segmentation.parquet``, too.
         """
+        if self.segmentation is not None:
+            pa.parquet.write_table(self.segmentation, folder / SEGMENTATION)
         described = self.table.replace_schema_metadata({_ABOUT: json.dumps(self.about)})
         pa.parquet.write_table(described, folder / "photos.parquet")
         pa.csv.write_csv(self.table, folder / "photos.csv")
@@ -161,7 +179,9 @@ class Results:
             raise ArtifactError(
                 f"{path} holds no results of an evaluation ({error}); run the stage evaluate"
             ) from error
-        return cls(table.replace_schema_metadata(None), about)
+        counts = Path(folder) / SEGMENTATION
+        segmentation = pa.parquet.read_table(counts) if counts.is_file() else None
+        return cls(table.replace_schema_metadata(None), about, segmentation)
 
 
 def _rounded(tree: Any) -> Any:

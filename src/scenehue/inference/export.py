@@ -89,7 +89,7 @@ def export_onnx(net: ColorNet, card: ModelCard, path: str | Path, half: bool = T
         warnings.simplefilter("ignore")  # the exporter warns of its own successor, and of shapes that it does fold
         draft = os.path.join(folder, "draft.onnx")
         torch.onnx.export(
-            _BothDecoded(net.cpu().eval(), bins),
+            _BothDecoded(net.cpu().eval().for_colors(), bins),
             example,
             draft,
             dynamo=False,
@@ -176,7 +176,7 @@ def export_torch(net: ColorNet, card: ModelCard, path: str | Path, decoder: Deco
     Raises:
         ArtifactError: They differ by more than rounding can explain.
     """
-    module = _Decoded(net.cpu().eval(), torch.tensor(card.bins, dtype=torch.float32), decoder)
+    module = _Decoded(net.cpu().eval().for_colors(), torch.tensor(card.bins, dtype=torch.float32), decoder)
     # Tracing fixes an axis that is 1 or equal to another one.
     example = torch.rand(3, 1, 3 * card.multiple, 4 * card.multiple) * 100
     axes = {0: torch.export.Dim("N", max=4096)}

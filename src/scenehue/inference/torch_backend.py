@@ -108,6 +108,6 @@ def load_torch_model(
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        return TorchModel(net, card, device, getattr(torch, dtype))
+        return TorchModel(net.for_colors(), card, device, getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:
         raise ScenehueError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from error

@@ -5,6 +5,7 @@ Shapes: N photos, H and W height and width at the working size; lower-case h and
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -113,3 +114,9 @@ class ColorNet(nn.Module):
         if self.segmentation_head is not None:
             classes = self.segmentation_head(maps[self.segmentation_level])
         return Outputs(ab, self.soft_head(maps[self.soft_level]), scene_logits, classes)
+
+    def for_colors(self) -> ColorNet:
+        """The same network, weights shared, without the segmentation head, on which no colour depends."""
+        twin = copy.copy(self)
+        twin._modules = self._modules | {"segmentation_head": None}
+        return twin

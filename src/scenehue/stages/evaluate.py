@@ -11,10 +11,11 @@ from scenehue.data.shards import PhotoDataset
 from scenehue.evaluation.contact_sheet import draw_contact_sheet, save_contact_sheet
 from scenehue.evaluation.decoders import choose_decoders, trained
 from scenehue.evaluation.evaluate import evaluate_model
+from scenehue.evaluation.listener import HeadListener
 from scenehue.evaluation.lpips import load_lpips
 from scenehue.evaluation.published import is_div2k
 from scenehue.evaluation.report import write_report
-from scenehue.evaluation.scenes import SceneListener, teacher_classes
+from scenehue.evaluation.scenes import teacher_classes
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import load_checkpoint
 from scenehue.params import Params
@@ -28,7 +29,8 @@ def run(params: Params, root: Path = Path(".")) -> None:
     """Reads the model, the test photographs and the scene labels; writes ``artifacts/evaluate``.
 
     The folder holds ``metrics.json`` (means), ``intervals.json``, ``photos.parquet`` and ``photos.csv`` (a row for each
-    photograph and decoder), ``psnr.csv`` (for plots), ``report.md`` and the contact sheet.
+    photograph and decoder), ``psnr.csv`` (for plots), ``report.md`` and the contact sheet; ``segmentation.parquet``
+    (counted pixels) where the model has a segmentation head.
 
     Raises:
         ArtifactError: An input is missing or corrupt, or there are no test photographs.
@@ -45,27 +47,43 @@ def run(params: Params, root: Path = Path(".")) -> None:
     lpips, lpips_name = load_lpips()
     if lpips is None:
         missing["LPIPS"] = lpips_name
-    listener = None
+    scenes = classes = None
     if net.scene_head is None:
         missing["scenes"] = "the model has no scene head"
     elif not trained("scene", card):
         missing["scenes"] = "the model was trained without the scene loss"
     else:
-        listener = SceneListener(net.scene_head)
+        scenes = HeadListener(net.scene_head)
+    if net.segmentation_head is not None:
+        if not trained("segmentation", card):
+            missing["segmentation"] = "the model was trained without the segmentation loss"
+        else:
+            classes = HeadListener(net.segmentation_head)
+            if not any(photos.manifest["has_segmentation"].to_pylist()):
+                missing["segmentation"] = "no test photograph has a segmentation map"
     with start_run(params.tracking, root, "evaluate", checkpoint=digest) as sink:
         results = evaluate_model(
             model,
             photos,
             decoders,
             size=wanted.size,
-            scene_logits=listener,
+            scene_logits=scenes,
+            class_logits=classes,
             teacher=teacher_classes(artifacts / "scene_probs" / "scene_probs.parquet"),
             lpips=lpips,
             resamples=wanted.bootstrap,
             seed=wanted.seed,
             about={"checkpoint": digest, "missing": missing},
         )
-        sheet = draw_contact_sheet(model, photos, decoders, results, size=wanted.size, num_photos=wanted.sheet_photos)
+        sheet = draw_contact_sheet(
+            model,
+            photos,
+            decoders,
+            results,
+            size=wanted.size,
+            num_photos=wanted.sheet_photos,
+            class_logits=classes,
+        )
         with replacing_folder(artifacts / "evaluate") as folder:
             results.save(folder)
             save_contact_sheet(sheet, folder / SHEET)
