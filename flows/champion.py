@@ -6,7 +6,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows import ask_dvc, pages
+from flows import ask_dvc
 from flows.tasks import PATIENT, ROOT, current_params, say
 from scenehue.errors import ScenehueError
 
@@ -14,6 +14,7 @@ from scenehue.errors import ScenehueError
 @task(cache_policy=NO_CACHE, **PATIENT)
 def compare_with_champion() -> None:
     """Evaluates the champion on the same test photographs, and shows both."""
+    from flows import pages
     from scenehue.evaluation.results import Results
     from scenehue.registry.candidates import seen_photos
     from scenehue.registry.evaluations import evaluate_version
@@ -88,5 +89,6 @@ def judge(number: int) -> str:
     outcome = f"version {number} {'is champion' if verdict.promoted else 'was refused'}"
     create_markdown_artifact(verdict.text, key="verdict", description=outcome)
     say(verdict.text)
-    missed = [reason.words for reason in verdict.reasons if not reason.holds]
-    return f"{outcome}: {(missed or [reason.words for reason in verdict.reasons][:2])[-1]}"
+    decisive = [reason.words for reason in verdict.reasons if reason.holds == verdict.promoted]
+    gain = decisive[1:2] if verdict.promoted else decisive[:1]
+    return f"{outcome}: {(gain or decisive)[0]}"

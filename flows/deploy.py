@@ -13,6 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.workers.process import ProcessWorker
+
 from flows import automations, checkout
 from scenehue.errors import ScenehueError
 
@@ -38,11 +42,16 @@ def deploy(root: Path) -> None:
     if remote := os.environ.get("SCENEHUE_DVC_REMOTE"):
         _run(folder, "-m", "dvc", "remote", "add", "--local", "--default", "--force", "storage", remote)
     os.environ["SCENEHUE_CHECKOUT"] = str(folder)
-    pool = ("-m", "prefect", "--no-prompt", "work-pool", "create", POOL, "--type", "process", "--overwrite")
-    _run(root, *pool)
-    _run(root, "-m", "prefect", "work-pool", "set-concurrency-limit", POOL, "1")
+    _make_pool()
     _run(root, "-m", "prefect", "--no-prompt", "deploy", "--all")
     automations.apply()
+
+
+def _make_pool() -> None:
+    template = ProcessWorker.get_default_base_job_template()
+    pool = WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template, concurrency_limit=1)
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(pool, overwrite=True)
 
 
 def _run(root: Path, *arguments: str) -> None:

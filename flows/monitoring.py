@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
-from flows import pages, tasks
+from flows import tasks
 
 
 @flow
@@ -26,6 +26,7 @@ def measure() -> str:
     Returns:
         What came out, in a sentence.
     """
+    from flows import pages
     from flows.newcomers import arrived_since, measure_on
     from scenehue.registry.versions import CHAMPION, Registry
     from scenehue.tracking.runs import start_run

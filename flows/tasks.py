@@ -1,7 +1,11 @@
-"""The steps that flows are made of. Each works in the current folder, the root of a repository."""
+"""The steps that flows are made of. Each works in the current folder, the root of a repository.
+
+What computes is imported inside the steps, so that a run with nothing to do ends quickly.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ from prefect.client.schemas.objects import TaskRun
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
-from flows import ask_dvc, pages
+from flows import ask_dvc
 from flows.checkout import keep_lock
 from flows.errors import RemoteError
 from flows.progress import Progress, curves
@@ -22,9 +26,17 @@ from scenehue.tracking.code import code_state
 ROOT = Path()
 
 
+_NOISE = re.compile(
+    r"━|No file hash info found|^(Generating|Updating) lock file|^To (track the changes|enable auto staging)|"
+    r"^\s+git add|dvc config core.autostage|^Use `dvc push`|^> "
+)
+"""Lines that tell nobody anything: progress bars, and what DVC advises people at the keyboard."""
+
+
 def say(line: str) -> None:
     """A line in the log of the run."""
-    get_run_logger().info(line)
+    if not _NOISE.search(line):
+        get_run_logger().info("%s", line)
 
 
 def current_params() -> Params:
@@ -81,6 +93,8 @@ def push() -> None:
 @task(cache_policy=NO_CACHE)
 def label() -> list[str]:
     """Asks for all stages before the training; shows what there is to train on."""
+    from flows import pages
+
     before = pages.photo_ids(ROOT)
     new = ask_dvc.reproduce(ROOT, ask_dvc.LABELS, say)
     _keep("labels")
@@ -91,6 +105,8 @@ def label() -> list[str]:
 @task(cache_policy=NO_CACHE)
 def train() -> list[str]:
     """Asks for the training; shows its progress meanwhile."""
+    from flows import pages
+
     progress = Progress(ROOT, current_params().train.epochs)
     new = ask_dvc.reproduce(ROOT, ("train",), say, progress.look)
     _keep("training")
