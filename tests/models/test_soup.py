@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from scenehue.errors import ArtifactError
+from scenehue.models.checkpoint import ModelCard, save_checkpoint
+from scenehue.models.network import ColorNet
+from scenehue.models.soup import load_soup
+from scenehue.params import ModelParams
+
+CONFIG = ModelParams(encoder="unet", width=4, soft_stride=4)
+
+
+def checkpoint(folder: Path, value: float, config: ModelParams = CONFIG) -> Path:
+    net = ColorNet(config)
+    with torch.no_grad():
+        for tensor in net.state_dict().values():
+            tensor.fill_(value)
+    save_checkpoint(folder, net, ModelCard(architecture=config, size=int(32 * value)))
+    return folder
+
+
+def test_weights_and_statistics_are_averaged_and_the_first_card_kept(tmp_path: Path) -> None:
+    net, card = load_soup([checkpoint(tmp_path / str(value), value) for value in (1, 2, 6)])
+    floating = [value for value in net.state_dict().values() if value.is_floating_point()]
+    assert all((value == 3).all() for value in floating)
+    assert card.size == 32
+    assert not net.training
+
+
+def test_one_network_is_itself(tmp_path: Path) -> None:
+    net, _ = load_soup([checkpoint(tmp_path / "one", 5)])
+    assert (net.reg_head.weight == 5).all()
+
+
+def test_other_architectures_are_refused_by_name(tmp_path: Path) -> None:
+    other = CONFIG.model_copy(update={"width": 8})
+    with pytest.raises(ArtifactError, match="two cannot be averaged"):
+        load_soup([checkpoint(tmp_path / "one", 1), checkpoint(tmp_path / "two", 1, other)])
