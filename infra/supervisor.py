@@ -19,6 +19,8 @@ from infra.service import Service
 
 FOREIGN = ("AWS_", "DVC_", "MLFLOW_", "PG", "PREFECT_", "RCLONE_", "STACK_")
 """Settings of the caller that must not leak into a service."""
+LOG_SIZE = 10_000_000
+"""Bytes of a log from which a start begins a new one, and keeps the last as ``.log.1``."""
 TAIL = 15
 """Lines of a log that are shown when its service dies."""
 
@@ -53,6 +55,9 @@ class Supervisor:
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         for stale in (folder / "down").iterdir():
             stale.unlink()
+        for log in (folder / "logs").glob("*.log"):
+            if log.stat().st_size > LOG_SIZE:
+                log.rename(log.with_suffix(".log.1"))
 
     def run(self, started: Callable[[], None]) -> None:
         """Starts all, calls `started`, and watches over them until SIGINT or SIGTERM; then stops all.

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from infra.postgres import data_folder
+from infra.processes import die_with_parent
 from infra.services import stack as services_of
 from infra.settings import ROOT, load_settings, make_env_file
 
@@ -62,7 +63,9 @@ class LocalStack:
     def start(self, patience: float = 420) -> None:
         command = (sys.executable, "-m", "infra", "up", "--env-file", str(self.env_file))
         with open(self.output, "wb") as output:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, preexec_fn=die_with_parent
+            )
         deadline = time.monotonic() + patience
         while "Ctrl-C stops all" not in self.said():
             if self.process.poll() is not None or time.monotonic() > deadline:
