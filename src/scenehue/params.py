@@ -360,6 +360,9 @@ class MachineParams(Section):
     """Processes beside the main one; without a number, one less than there are cores."""
     downloads: str = "downloads"
     """Folder for what sources fetch, relative to the repository's root or absolute; never committed."""
+    ray: str | None = Field(None, pattern=r"^(auto|(ray://)?[^\s/@]+:\d+)$")
+    """Ray's workers do what can be spread over many machines: ``host:port`` or ``ray://host:port`` of a cluster;
+    ``auto``: the cluster that RAY_ADDRESS names, or else `workers` processes here; null for no Ray."""
 
 
 class TrackingParams(Section):
