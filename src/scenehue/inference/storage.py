@@ -32,12 +32,14 @@ class Item:
         relative: Its place in the tree of results.
         exact: The result has that very name, and not one whose ending follows from its format.
         in_folder: It was found in a folder or below a prefix that the user named.
+        version: Where it was, what changes with its content: size and time, or an etag.
     """
 
     name: str
     relative: PurePosixPath
     exact: bool = False
     in_folder: bool = False
+    version: str = ""
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -75,7 +77,7 @@ def find_photos(inputs: Iterable[str]) -> list[Item]:
     """
     items: dict[str, Item] = {}
     for text in inputs:
-        found = list(_find(text))
+        found = list(photos_in(text))
         if not found:
             raise ScenehueError(f"{text}: there is no photo of that name, and none in it")
         for item in found:
@@ -83,19 +85,22 @@ def find_photos(inputs: Iterable[str]) -> list[Item]:
     return list(items.values())
 
 
-def _find(text: str) -> Iterator[Item]:
+def photos_in(text: str) -> Iterator[Item]:
+    """Lists the photos of one input, as `find_photos` does, without holding them all in memory."""
     if text == STANDARD:
         yield Item(STANDARD, PurePosixPath("stdin"))
     elif text.startswith(S3):
         yield from _find_s3(text)
     elif os.path.isdir(text):
         for path in _walk(Path(text)):
-            yield Item(str(path), PurePosixPath(path.relative_to(text).as_posix()), in_folder=True)
+            yield Item(
+                str(path), PurePosixPath(path.relative_to(text).as_posix()), in_folder=True, version=_version(path)
+            )
     elif os.path.lexists(text):
         yield Item(text, PurePosixPath(Path(text).name))
     else:
         for match in sorted(glob.glob(text, recursive=True)):
-            yield from _find(match) if os.path.lexists(match) else ()
+            yield from photos_in(match) if os.path.lexists(match) else ()
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -110,6 +115,14 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES:
                 yield Path(root, name)
+
+
+def _version(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:  # its reading will say why
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 class Sink(Protocol):
@@ -190,7 +203,7 @@ class S3Sink:
 
     @functools.cached_property
     def _keys(self) -> set[str]:
-        return set(_list(self.bucket, self.prefix))
+        return {key for key, _ in _list(self.bucket, self.prefix)}
 
     def exists(self, relative: PurePosixPath) -> bool:
         return self._key(relative) in self._keys
@@ -255,20 +268,21 @@ def _download(address: str) -> bytes:
         return content
 
 
-def _list(bucket: str, prefix: str) -> Iterator[str]:
+def _list(bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Keys and etags."""
     with _s3_errors(f"{S3}{bucket}/{prefix}"):
         for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for entry in page.get("Contents", []):
-                yield entry["Key"]
+                yield entry["Key"], entry["ETag"].strip('"')
 
 
 def _find_s3(address: str) -> Iterator[Item]:
     bucket, prefix = split_address(address)
-    for key in _list(bucket, prefix):
+    for key, etag in _list(bucket, prefix):
         whole = key == prefix
         if not whole and prefix and not prefix.endswith("/") and not key.startswith(prefix + "/"):
             continue  # s3://bucket/old must not match older/
         name = PurePosixPath(key)
         if whole or (name.suffix.lower() in PHOTO_SUFFIXES and not name.name.startswith(".")):
             relative = name.name if whole else key[len(prefix) :].lstrip("/")
-            yield Item(f"{S3}{bucket}/{key}", PurePosixPath(relative), in_folder=not whole)
+            yield Item(f"{S3}{bucket}/{key}", PurePosixPath(relative), in_folder=not whole, version=etag)
