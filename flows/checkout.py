@@ -47,21 +47,22 @@ def create(source: str, folder: Path, branch: str = "main") -> None:
             raise CheckoutError(f"{folder} is a repository that somebody else works in; name a folder of its own")
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _git(folder.parent, "clone", "--quiet", "--branch", branch, source, str(folder.resolve()))
+    named = () if branch == "HEAD" else ("--branch", branch)
+    _git(folder.parent, "clone", "--quiet", *named, source, str(folder.resolve()))
     _git(folder, "config", _BRANCH, branch)
     _git(folder, "checkout", "--quiet", "--detach")
 
 
 def branch_of(source: str) -> str:
-    """The branch that a clone of a repository would follow.
+    """The branch that a clone of a repository would follow; ``HEAD`` of one that stands at none.
 
     Raises:
-        CheckoutError: Git cannot reach it, or it stands at no branch.
+        CheckoutError: Git cannot reach it.
     """
     for line in _git(Path(), "ls-remote", "--symref", source, "HEAD").splitlines():
         if line.startswith("ref: refs/heads/"):
             return line.split()[1].removeprefix("refs/heads/")
-    raise CheckoutError(f"{source} has no branch checked out; set SCENEHUE_BRANCH to the one that runs shall follow")
+    return "HEAD"
 
 
 def update(root: Path) -> str:

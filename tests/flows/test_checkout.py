@@ -55,6 +55,15 @@ def test_stands_at_the_newest_commit_of_its_source(source: Source) -> None:
     assert source.commit_here == newest, "an existing one is left alone"
 
 
+def test_a_source_that_stands_at_no_branch_is_followed_too(source: Source, tmp_path: Path) -> None:
+    source.git("checkout", "--quiet", "--detach")
+    other = tmp_path / "other"
+    checkout.create(str(source.root), other, checkout.branch_of(str(source.root)))
+    newest = source.commit("code.py", "x = 2\n")
+    assert "brought up to date" in checkout.update(other)
+    assert source.git("rev-parse", "HEAD", at=other) == newest
+
+
 def test_a_lock_written_here_stays_until_its_source_has_another(source: Source) -> None:
     (source.folder / LOCK).write_text("ours\n")
     source.commit("code.py", "x = 2\n")
