@@ -115,7 +115,7 @@ def test_other_code_uses_nothing_of_before(workshop, tmp_path, prepared, monkeyp
     assert len(prepared) == 30
 
 
-def test_the_memory_takes_no_disk_beside_the_data_set_and_forgets_what_has_gone(workshop, tmp_path):
+def test_the_memory_links_to_the_data_set_and_forgets_what_has_gone(workshop, tmp_path):
     folder = build(workshop, tmp_path / "memory")
     for side in (70, 80, 96):
         last = build(workshop, tmp_path / "memory", short_side=side)

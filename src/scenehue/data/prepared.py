@@ -1,9 +1,10 @@
 """What earlier runs made of photos, so that only new ones are decoded and encoded again.
 
-Every shard that is finished is kept a second time, as a hard link, which costs no disk; beside it lies a table of what
-became of each photo. So a killed run is gone on with from its last shard, and a run after photos were added prepares
-just these. Results are known by what they depend on: the photo's bytes, its map's, whether it is stored as it came,
-and, as the folder's name, the parameters and the code. What is not part of the last finished data set is removed.
+Every shard that is finished is kept a second time, as a hard link (which costs no disk until DVC puts a copy of its
+own in the shard's place); beside it lies a table of what became of each photo. So a killed run is gone on with from
+its last shard, and a run after photos were added prepares just these. Results are known by what they depend on: the
+photo's bytes, its map's, whether it is stored as it came, and, as the folder's name, the parameters and the code. What
+is not part of the last finished data set is removed.
 """
 
 from __future__ import annotations
