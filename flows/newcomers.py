@@ -40,6 +40,9 @@ class Chosen:
     def encoded(self, index: int) -> bytes:
         return self._photos.encoded(self._places[index])
 
+    def segmentation(self, index: int) -> bytes | None:
+        return self._photos.segmentation(self._places[index])
+
 
 def arrived_since(registry: Registry, version: Version, root: Path) -> frozenset[str]:
     """Ids of the photographs in the data set that a version cannot have seen, in training or in its evaluation.

@@ -13,11 +13,12 @@ from prefect.states import State
 from flows import ask_dvc, champion
 from flows.errors import RemoteError, StageError
 from flows.monitoring import measure, monitoring
-from flows.newcomers import arrived_since
+from flows.newcomers import Chosen, arrived_since
 from flows.registration import registration
 from flows.retrain import retrain
 from flows.training import training
 from registry.workshop import Repository, write_dataset
+from scenehue.data.shards import PhotoDataset
 from scenehue.registry.connection import AccessError, RegistryError
 from scenehue.registry.promotion_rule import Reason, Verdict
 
@@ -204,4 +205,9 @@ def test_photographs_that_a_version_knew_are_told_from_those_that_arrived_after_
     assert len(arrived_since(registry, released, repository.root)) == 13, "a version that says what it knew"
     (package / "photos.csv").unlink()
     write_dataset(repository.root / "artifacts/dataset", ("train", "val", "test", *["test"] * 12))
-    assert len(arrived_since(registry, released, repository.root)) == 2
+    new = arrived_since(registry, released, repository.root)
+    everything = PhotoDataset(repository.root / "artifacts/dataset")
+    chosen = Chosen(everything, new)
+    assert len(chosen) == len(new) == 2
+    assert set(chosen.ids) == new
+    assert chosen.encoded(1) == everything.encoded(everything.ids.index(chosen.ids[1]))
