@@ -105,6 +105,19 @@ def test_follows_from_seed_epoch_and_photo_alone(folder: Path) -> None:
     assert torch.equal(first, seen(0, pickle.loads(pickle.dumps(photos)))), "a copy sees the same"
 
 
+def test_copies_of_a_photo_are_augmented_each_in_its_own_way(folder: Path) -> None:
+    photos, scenes = PhotoDataset(folder, "train"), SceneLabels(folder / "scenes.parquet")
+    once = ColorDataset(photos, scenes, 64, AugmentParams(), 3)
+    more = ColorDataset(photos, scenes, 64, AugmentParams(), 3, copies=[1, 3, 1, 1, 2, 1])
+    assert len(more) == 9
+    first, second, third = (more[index].lightness for index in (1, 2, 3))
+    assert torch.equal(first, once[1].lightness), "what a photo's first copy looks like depends on no other"
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, third)
+    assert torch.equal(more[4].lightness, once[2].lightness)
+    assert [int(more[index].scene_classes[0]) for index in range(9)] == [0, 5, 5, 5, 10, 15, 20, 20, 25]
+
+
 def test_living_workers_hear_of_a_new_epoch(folder: Path) -> None:
     photos = dataset(folder, AugmentParams())
     batches = DataLoader(photos, batch_size=6, num_workers=1, persistent_workers=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,8 +74,8 @@ class SceneLabels:
 class ColorDataset(Dataset[Batch]):
     """Photos of one split, ready for the network.
 
-    Training photos are augmented; what happens to a photo depends on the seed, the epoch and its id alone, so neither
-    the number of workers nor a resume changes it.
+    Training photos are augmented; what happens to a photo depends on the seed, the epoch, its id and which of its
+    copies it is, so neither the number of workers nor a resume changes it.
 
     Args:
         photos: The photos.
@@ -83,6 +84,7 @@ class ColorDataset(Dataset[Batch]):
         augment: How to augment; without it, photos are cropped at the centre.
         seed: Of the augmentation.
         maps: Read the segmentation maps of those photos that have one.
+        copies: How often each photo is in the set; every copy is augmented in its own way. Without it, once.
     """
 
     def __init__(
@@ -93,11 +95,15 @@ class ColorDataset(Dataset[Batch]):
         augment: AugmentParams | None = None,
         seed: int = 0,
         maps: bool = False,
+        copies: Sequence[int] | None = None,
     ) -> None:
         self.photos, self.scenes, self.size, self.seed, self.maps = photos, scenes, size, seed, maps
         self.geometry = training_geometry(augment, size) if augment else None
         self.lightness = training_lightness(augment) if augment else None
         self._ids = photos.ids
+        counts = np.ones(len(photos), np.int64) if copies is None else np.asarray(copies)
+        self._photo = np.repeat(np.arange(len(photos)), counts)
+        self._copy = np.arange(len(self._photo)) - np.repeat(np.cumsum(counts) - counts, counts)
         self._epoch: Tensor = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def set_epoch(self, epoch: int) -> None:
@@ -105,12 +111,13 @@ class ColorDataset(Dataset[Batch]):
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
-        return len(self.photos)
+        return len(self._photo)
 
     def __getitem__(self, index: int) -> Batch:
-        id = self._ids[index]
-        rgb = decode_rgb(self.photos.encoded(index), name=id)
-        png = self.photos.segmentation(index) if self.maps else None
+        photo, copy = int(self._photo[index]), int(self._copy[index])
+        id = self._ids[photo]
+        rgb = decode_rgb(self.photos.encoded(photo), name=id)
+        png = self.photos.segmentation(photo) if self.maps else None
         classes = np.full((self.size, self.size), UNLABELLED, np.uint8)
         if self.geometry is None or self.lightness is None:
             lab = rgb_to_lab(validation_geometry(rgb, self.size))
@@ -118,7 +125,7 @@ class ColorDataset(Dataset[Batch]):
             if png is not None:
                 classes = validation_geometry(decode_map(png), self.size, nearest=True)
         else:
-            seed = zlib.crc32(f"{self.seed}/{int(self._epoch)}/{id}".encode())
+            seed = zlib.crc32(f"{self.seed}/{int(self._epoch)}/{id}/{copy}".encode())
             self.geometry.set_random_seed(seed)
             self.lightness.set_random_seed(seed)
             crop = self.geometry(image=rgb) if png is None else self.geometry(image=rgb, mask=decode_map(png))
