@@ -7,55 +7,71 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from prefect.automations import Automation, ChangeFlowRunState, EventTrigger, Posture
+from prefect.automations import Automation, ChangeFlowRunState, EventTrigger, Posture, ResourceSpecification
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.settings import get_current_settings
 
-DEAD_RUN = "scenehue: a run died"
+TAG = "scenehue"
+"""Of all deployments in prefect.yaml, and so of their runs; other people's on the same server are left alone."""
 _MISSED = 3
+_START_MINUTES = 15
+_ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+_HEARTBEAT = "prefect.flow-run.heartbeat"
+_NEXT = (
+    "Nothing is half registered. See that a worker is up, then start the deployment again: stages that are done are "
+    "not repeated, and a training goes on from its last validation."
+)
 
 
-def dead_run() -> Automation:
-    """Marks a run as crashed when it has given no sign of life three times in a row, and says what to do.
+def wanted() -> list[Automation]:
+    """The automations: without them, a run killed together with its worker would keep all others waiting for ever."""
+    silence = timedelta(seconds=_MISSED * (get_current_settings().flows.heartbeat_frequency or 180))
+    return [
+        _crash(
+            "a run died",
+            {_HEARTBEAT},
+            {_HEARTBEAT, *_ENDS},
+            silence,
+            f"The run has given no sign of life for {silence.seconds} seconds: its process, its worker or its machine "
+            f"is gone. {_NEXT}",
+        ),
+        _crash(
+            "a run never began",
+            {"prefect.flow-run.Pending"},
+            {_HEARTBEAT, "prefect.flow-run.Running", *_ENDS},
+            timedelta(minutes=_START_MINUTES),
+            f"A worker took the run, and it has not begun for {_START_MINUTES} minutes: the worker or its machine is "
+            f"gone. {_NEXT}",
+        ),
+    ]
 
-    Without it a run killed together with its worker would count as running for ever, and nothing else could start.
-    """
-    beat = get_current_settings().flows.heartbeat_frequency or 180
-    ends = [f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Cancelling", "Crashed")]
+
+def _crash(name: str, after: set[str], expect: set[str], within: timedelta, message: str) -> Automation:
     return Automation(
-        name=DEAD_RUN,
-        description="A run without a sign of life is marked as crashed, so that it no longer keeps others waiting.",
+        name=f"scenehue: {name}",
+        description="It is marked as crashed, so that it no longer keeps others waiting.",
         trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *ends},
-            match={"prefect.resource.id": "prefect.flow-run.*"},
+            after=after,
+            expect=expect,
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            match_related=ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}"}),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=_MISSED * beat),
+            within=within,
         ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                name="Crashed",
-                message=(
-                    f"The run has given no sign of life for {_MISSED * beat} seconds: its process, its worker or its "
-                    "machine is gone. Nothing is half registered. See that a worker is up, then start the deployment "
-                    "again: a training goes on from its last validation."
-                ),
-            )
-        ],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message)],
     )
 
 
 def apply() -> None:
     """Creates the automations, or brings them up to date."""
-    wanted = dead_run()
     with get_client(sync_client=True) as client:
-        for old in client.read_automations_by_name(wanted.name):
-            client.delete_automation(old.id)
-    wanted.create()
+        for automation in wanted():
+            for old in client.read_automations_by_name(automation.name):
+                client.delete_automation(old.id)
+            automation.create()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import yaml
 from prefect import Flow
 from prefect.client.schemas.schedules import CronSchedule
 
+from flows.automations import TAG
 from flows.deploy import POOL
 
 FILE = Path(__file__).parents[2] / "prefect.yaml"
@@ -20,6 +21,7 @@ def test_each_deployment_names_a_flow_a_schedule_that_can_be_read_and_the_one_po
         flow = getattr(importlib.import_module(module), name)
         assert isinstance(flow, Flow)
         assert flow.name == one["name"]
+        assert one["tags"] == [TAG], "else nobody notices when it dies"
         assert one["work_pool"] == {"name": POOL}
         for schedule in one.get("schedules", []):
             CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"])
