@@ -46,7 +46,7 @@ def scan_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, i
                     while chunk := content.read(_CHUNK):
                         digest.update(chunk)
                 yield name, member.header_offset, member.file_size, digest.hexdigest()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged, or no zip: {error}") from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from scenehue.data.blobs import BlobCache
+from scenehue.data.files import home_of
 from scenehue.data.listing import Entry, rows_of, write_rows
 from scenehue.data.parts import ListedParts
 from scenehue.data.sources import PhotoSource, open_sources
@@ -27,7 +28,8 @@ def run(params: Params, root: Path = Path(".")) -> None:
     Raises:
         ArtifactError: A source does not exist, cannot be fetched, holds no photo, or cannot be used.
     """
-    memory = root / ".dvc/tmp" if (root / ".dvc").is_dir() else None
+    home = home_of(root)
+    memory = home / ".dvc/tmp" if (home / ".dvc").is_dir() else None
     cache = BlobCache(memory / "scenehue-hashes.json" if memory else None)
     sources = open_sources(params.dataset.sources, root, params.machine.downloads)
     for source in sources:
