@@ -151,9 +151,8 @@ def page(source: str, target: str, said: str, total: Outcome, folder: Path) -> s
     if total.failures:
         some = list(total.failures.items())[:_SHOWN]
         cells = [[f"`{name}`", reason.replace("|", "\\|").replace("\n", " ")] for name, reason in some]
-        more = len(total.failures) - len(some)
         sections += ["## Failed", pages.table(["file", "reason"], cells)]
-        sections += [f"{more} more, and all of these: `{folder / 'failures.csv'}`."]
+        sections += [f"All {len(total.failures)} are in `{folder / 'failures.csv'}`."]
     if total.notes:
         sections += ["## What could not be carried over", "\n".join(f"- {note}" for note in total.notes[:_SHOWN])]
     return "\n\n".join(sections)

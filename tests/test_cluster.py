@@ -2,7 +2,6 @@
 
 import operator
 import os
-import signal
 import socket
 import sys
 from functools import partial
@@ -10,13 +9,12 @@ from functools import partial
 import psutil
 import pytest
 
-from scenehue.cluster import Cluster, ClusterError, Lost, connected
+from ray_workers import kill_workers_in_mid_run
+from scenehue.cluster import ClusterError, Lost, connected
 from scenehue.errors import ScenehueError
 from scenehue.inference.storage import split_address
 from scenehue.params import MachineParams, Params
 from scenehue.stages import dataset, scene_probs, sources
-
-AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids="workers={}".format)
@@ -39,32 +37,25 @@ def photos(tmp_path_factory, sample_folder):
     return root / "artifacts/dataset"
 
 
-@pytest.fixture
-def kill_workers():
-    def kill() -> list[int]:
-        children = psutil.Process().children(recursive=True)
-        names = {child.pid: " ".join(child.cmdline()).strip() for child in children if child.is_running()}
-        pids = [pid for pid, name in names.items() if name.startswith("ray::") and not name.startswith(AGENTS)]
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        return pids
-
-    return kill
+# These two come before Ray is there.
+def test_no_cluster_at_that_address():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        message = rf"Ray at {address} cannot be reached \(.*refused\); correct machine"
+        with pytest.raises(ClusterError, match=message), connected(address, 1):
+            pass
 
 
-def test_scene_labels_are_the_same_bytes_even_when_workers_are_killed(
-    cluster, kill_workers, photos, tmp_path, monkeypatch
-):
+def test_ray_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ClusterError, match=r"not installed: pip install 'scenehue\[flows\]'"), connected("auto", 1):
+        pass
+
+
+def test_scene_labels_are_the_same_bytes_even_when_workers_are_killed(cluster, photos, tmp_path, monkeypatch):
     params = {"scene_probs": {"batch_size": 2}, "machine": {"device": "cpu", "workers": 1}}
-    outputs, killed = [], []
-
-    def watched(self, *arguments, original=Cluster.map, **keywords):
-        for number, found in enumerate(original(self, *arguments, **keywords)):
-            if number == 0:
-                killed.extend(kill_workers())
-            yield found
-
-    monkeypatch.setattr(Cluster, "map", watched)
+    outputs, killed = [], kill_workers_in_mid_run(monkeypatch)
     for place in (None, "auto"):
         root = tmp_path / str(place)
         (root / "artifacts").mkdir(parents=True)
@@ -98,18 +89,3 @@ def test_an_item_that_kills_its_worker_is_lost_and_the_others_are_not(cluster):
 def test_errors_arrive_as_they_were_raised(cluster):
     with pytest.raises(ScenehueError, match=r"^s3:// names no bucket"):
         list(cluster.map(split_address, ["s3://archive/a.jpg", "s3://"]))
-
-
-def test_no_cluster_at_that_address():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        message = rf"Ray at {address} cannot be reached \(.*refused\); correct machine"
-        with pytest.raises(ClusterError, match=message), connected(address, 1):
-            pass
-
-
-def test_ray_is_not_installed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ClusterError, match=r"not installed: pip install 'scenehue\[flows\]'"), connected("auto", 1):
-        pass

@@ -24,8 +24,11 @@ _RETRIES = 2
 _GPU_SHARE = 0.25  # decoding takes a core longer than the network takes a GPU, so that several workers share one
 _PATIENCE = 10.0
 _OBJECT_STORE = 512 << 20
-_LOCAL = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""The second is Ray's way of saying: no cluster here, so loopback instead of the machine's address."""
+_LOCAL = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's words for: no other machine joins, so listen on loopback only
+    "RAY_worker_niceness": "0",  # workers are the work here, and not to wait for all else the machine does
+}
 
 
 class ClusterError(ScenehueError):

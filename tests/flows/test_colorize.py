@@ -68,4 +68,4 @@ def test_the_page_shows_some_failures_and_says_where_all_are() -> None:
     failures = {f"{number}.jpg": "unreadable | cut\noff" for number in range(60)}
     shown = page("a", "b", "Done.", Outcome(done=1, failures=failures), Path("job"))
     assert shown.count("| unreadable \\| cut off |") == 50
-    assert "10 more, and all of these: `job/failures.csv`" in shown
+    assert "All 60 are in `job/failures.csv`." in shown

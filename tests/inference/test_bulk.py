@@ -5,12 +5,15 @@ import os
 from dataclasses import replace
 from functools import partial
 
+import boto3
 import pytest
+from moto import mock_aws
 from PIL import Image
 
 from inference.files import encoded, picture
 from scenehue.cluster import Lost
 from scenehue.errors import ScenehueError
+from scenehue.inference import storage
 from scenehue.inference.bulk import ModelFiles, Work, color_shard, one_after_the_other, run
 from scenehue.inference.bulk_job import Job
 from scenehue.inference.convert import Settings
@@ -150,6 +153,29 @@ def test_another_model_is_another_job(files):
     other = Work(ModelFiles(files.files, "0" * 64), "results", Settings())
     assert work.about("photos") != other.about("photos")
     assert json.dumps(work.about("photos"), sort_keys=True)
+
+
+def test_from_bucket_to_bucket(tmp_path, files, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    archive = Archive(tmp_path, files)
+    archive.photos, archive.work = "s3://archive/old", replace(archive.work, target="s3://archive/colour")
+    with mock_aws():
+        storage._client.cache_clear()
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="archive")
+        for name in ("a.jpg", "1920/b.jpg"):
+            client.put_object(Bucket="archive", Key=f"old/{name}", Body=JPEG)
+        assert archive.run()[0].done == 2
+        found = client.list_objects_v2(Bucket="archive", Prefix="colour/")["Contents"]
+        assert [each["Key"] for each in found] == ["colour/1920/b.jpg", "colour/a.jpg"]
+        assert archive.run()[0].photos == 0
+        client.put_object(Bucket="archive", Key="old/a.jpg", Body=encoded(picture(), "JPEG", quality=50))
+        now, total = archive.run()
+        assert (now.done, total.done) == (1, 3)
+        storage._client.cache_clear()
 
 
 def test_nothing_to_colour(archive):
