@@ -29,6 +29,8 @@ console = Console(soft_wrap=True, highlight=False, markup=False)
 EnvFile = Annotated[Path, typer.Option("--env-file", help="The settings; made on the first start.")]
 Name = Annotated[str, typer.Argument(help="A service's name.")]
 ENV_FILE = ROOT / ".env"
+PATIENCE = 180
+"""Seconds that a service has to start or stop."""
 
 
 @app.command()
@@ -93,7 +95,7 @@ def _tell(name: str, env_file: Path, run: bool) -> None:
         (folder / "down" / name).unlink(missing_ok=True)
     else:
         (folder / "down" / name).touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         runs = name in json.loads((folder / "state.json").read_text())
         if runs == run and not (run and check and check()):

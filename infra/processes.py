@@ -53,19 +53,23 @@ def end_family(pid: int, signal_number: int, patience: float, grace: float = 10)
     """
     try:
         process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
+    family = _descendants(process)
     _signal(process, signal_number)
-    _, left = psutil.wait_procs(family[:1], timeout=patience)
-    end_all([one for one in family if one.is_running() and (one in left or one is not process)], grace)
+    _, stubborn = psutil.wait_procs([process], timeout=patience)
+    end_all([*stubborn, *(one for one in family if one.is_running())], grace)
 
 
 def end_strays(known: Collection[int], grace: float = 10) -> None:
-    """Ends the children of this process that are not `known`: descendants whose own parents have ended."""
-    for child in psutil.Process().children():
-        if child.pid not in known:
-            end_family(child.pid, signal.SIGTERM, grace, grace)
+    """Ends the children of this process that are not `known`, all at once, and then what is left of their descendants.
+
+    They are descendants whose own parents have ended.
+    """
+    strays = [child for child in psutil.Process().children() if child.pid not in known]
+    families = [one for stray in strays for one in _descendants(stray)]
+    end_all(strays, grace)
+    end_all([one for one in families if one.is_running()], grace)
 
 
 def guarded(run: Callable[[], int]) -> int:
@@ -98,6 +102,13 @@ def _end_with(lifeline: int) -> None:
     """Ends this process when the other end of a pipe is closed."""
     os.read(lifeline, 1)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _signal(process: psutil.Process, number: int) -> None:

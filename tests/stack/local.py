@@ -92,7 +92,7 @@ class LocalStack:
     def control(self, verb: str, name: str) -> None:
         """``stop`` or ``start`` of one service; started, it is healthy when this returns."""
         command = (sys.executable, "-m", "infra", verb, name, "--env-file", str(self.env_file))
-        subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+        subprocess.run(command, cwd=ROOT, check=True, timeout=200)
 
     @contextlib.contextmanager
     def down(self, name: str) -> Iterator[None]:
