@@ -31,7 +31,7 @@ test: $(READY)  ## Run the tests, and the examples in the docstrings
 	OMP_NUM_THREADS=1 pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
 
 test-stack: $(READY)  ## Run the tests that start the whole stack
-	OMP_NUM_THREADS=1 pytest -m stack tests/stack $(ARGS)
+	OMP_NUM_THREADS=1 pytest -m stack tests/stack tests/registry $(ARGS)
 
 lint: $(READY)  ## Check style, format and types
 	ruff check .

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from scenehue.errors import ScenehueError
+
 
 def cache_folder() -> Path:
     """``$SCENEHUE_CACHE``, else ``scenehue`` in the user's cache folder. It may be deleted at any time."""
@@ -27,12 +29,20 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
 
     Returns:
         The entry's folder. When several processes make it at once, all get the same.
+
+    Raises:
+        ScenehueError: The cache cannot be written.
     """
     target = cache_folder() / kind / key
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{key[:16]}-", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{key[:16]}-", dir=target.parent))
+    except OSError as error:
+        raise ScenehueError(
+            f"{target.parent} cannot be written ({error.strerror}); name another folder in SCENEHUE_CACHE"
+        ) from error
     try:
         make(partial)
         partial.chmod(0o755)

@@ -80,7 +80,7 @@ class Lock:
         """Deletes the model, unless it may be somebody else's by now."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(self.lease)
         if time.monotonic() - self._alive_at < self.lease:
             with contextlib.suppress(MlflowException):
                 if _tags(self.registry, self.name).get(TOKEN) == self.token:
@@ -96,14 +96,17 @@ class Lock:
 
 
 @contextmanager
-def held(registry: Registry, purpose: str = "promotion", wait: float = WAIT, lease: float = LEASE) -> Iterator[Lock]:
+def held(
+    registry: Registry, purpose: str = "promotion", wait: float = WAIT, lease: float | None = None
+) -> Iterator[Lock]:
     """Holds a named lock inside the ``with`` block.
 
     Args:
         registry: Whose lock; it lies beside the model, named ``<model>-<purpose>-lock``.
         purpose: What it serialises.
         wait: Seconds to wait for whoever holds it.
-        lease: Seconds without a sign of life after which the holder is taken for dead; the same for everybody.
+        lease: Seconds without a sign of life after which the holder is taken for dead, the same for everybody; `LEASE`
+            without it.
 
     Yields:
         The lock.
@@ -112,7 +115,7 @@ def held(registry: Registry, purpose: str = "promotion", wait: float = WAIT, lea
         LockError: It was held all the time; the message names the holder.
     """
     name = f"{registry.name}-{purpose}-lock"
-    lock = Lock(registry, name, lease)
+    lock = Lock(registry, name, lease or LEASE)
     with registry.talking():
         _take(lock, wait)
     try:

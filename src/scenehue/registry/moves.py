@@ -22,6 +22,8 @@ PENDING_TAG = "scenehue.pending"
 """Of the registered model: aliases that are just being moved, and the verdict behind it."""
 PREDECESSOR_TAG = "scenehue.predecessor"
 """Of a version that was promoted: who was champion before it."""
+ROLLED_BACK_TAG = "scenehue.rolled_back"
+"""Of a version that was rolled back: the sentence that says so, until it is promoted again."""
 NUMBERS_TAG = "scenehue.verdict_numbers"
 ROLLED_BACK = "rolled back"
 
@@ -60,18 +62,24 @@ def move(registry: Registry, lock: Lock, plan: Mapping[str, Any]) -> None:
     finish_pending(registry, lock)
 
 
-def finish_pending(registry: Registry, lock: Lock) -> None:
-    """Does what `move` has written down and not finished; every step may be done twice."""
+def pending(registry: Registry) -> dict[str, Any] | None:
+    """What `move` has written down and not finished, or None."""
     with registry.talking() as client:
         try:
-            pending = client.get_registered_model(registry.name).tags.get(PENDING_TAG)
+            written = client.get_registered_model(registry.name).tags.get(PENDING_TAG)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            pending = None
-        if not pending:
-            return
-        plan = json.loads(pending)
+            written = None
+    return dict(json.loads(written)) if written else None
+
+
+def finish_pending(registry: Registry, lock: Lock) -> None:
+    """Does what `move` has written down and not finished; every step may be done twice."""
+    plan = pending(registry)
+    if plan is None:
+        return
+    with registry.talking() as client:
         champion, previous, verdict = plan["champion"], plan["previous"], plan["verdict"]
         lock.check()
         client.set_registered_model_alias(registry.name, CHAMPION, str(champion))
@@ -79,8 +87,12 @@ def finish_pending(registry: Registry, lock: Lock) -> None:
             client.delete_registered_model_alias(registry.name, PREVIOUS)
         else:
             client.set_registered_model_alias(registry.name, PREVIOUS, str(previous))
-        if verdict["word"] == PROMOTED and previous is not None:
-            client.set_model_version_tag(registry.name, str(champion), PREDECESSOR_TAG, str(previous))
+        if verdict["word"] == ROLLED_BACK:
+            sentence = verdict["text"].strip().splitlines()[-1]
+            client.set_model_version_tag(registry.name, str(verdict["of"]), ROLLED_BACK_TAG, sentence)
+        else:
+            client.set_model_version_tag(registry.name, str(champion), PREDECESSOR_TAG, str(previous or ""))
+            client.set_model_version_tag(registry.name, str(champion), ROLLED_BACK_TAG, "")
     write_verdict(registry, verdict["of"], verdict["word"], verdict["text"], verdict["numbers"])
     with registry.talking() as client:
         client.delete_registered_model_tag(registry.name, PENDING_TAG)

@@ -16,6 +16,7 @@ from scenehue.registry.moves import (
     NUMBERS_TAG,
     PREDECESSOR_TAG,
     ROLLED_BACK,
+    ROLLED_BACK_TAG,
     crown,
     finish_pending,
     move,
@@ -103,7 +104,7 @@ def rollback(params: Params, root: Path = Path("."), *, reason: str = "", wait: 
                 f"{registry.name} has no {'champion' if champion is None else 'previous'} to go back to"
             )
         before = previous.tags.get(PREDECESSOR_TAG)
-        exists = before is not None and any(version.number == int(before) for version in registry.versions())
+        exists = any(str(version.number) == before for version in registry.versions())
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
         text = (
             f"{champion.verdict_text}\n{champion.title.capitalize()} was rolled back to {previous.title} on {now}"
@@ -114,7 +115,7 @@ def rollback(params: Params, root: Path = Path("."), *, reason: str = "", wait: 
             lock,
             {
                 "champion": previous.number,
-                "previous": int(before) if before is not None and exists else None,
+                "previous": int(before) if before and exists else None,
                 "verdict": {"of": champion.number, "word": ROLLED_BACK, "text": text, "numbers": {}},
             },
         )
@@ -145,10 +146,8 @@ def _judged(
     smoke: SmokeTest,
     again: bool,
 ) -> Verdict:
-    if version.verdict == ROLLED_BACK and not again:
-        why = Reason(
-            False, f"{version.verdict_text.strip().splitlines()[-1]} To judge it nevertheless, promote it with --again."
-        )
+    if (sentence := version.tags.get(ROLLED_BACK_TAG)) and not again:
+        why = Reason(False, f"{sentence} To judge it nevertheless, promote it with --again.")
         return Verdict(False, (why,), version.title, champion.title if champion else None)
     if not smoke.passed:
         why = Reason(False, smoke.words)

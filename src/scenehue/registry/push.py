@@ -22,7 +22,7 @@ def dvc_push(root: Path = Path(".")) -> bool:
     Raises:
         RegistryError: The push failed; nothing else may happen then.
     """
-    if not (root / ".dvc").is_dir() or not _dvc(root, "remote", "default").stdout.strip():
+    if not (root / ".dvc").is_dir() or _dvc(root, "remote", "default").returncode:
         return False
     pushed = _dvc(root, "push", "--quiet")
     if pushed.returncode:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from scenehue.inference.loading import find_model
 from scenehue.params import Params
+from scenehue.registry.connection import RegistryError
 from scenehue.registry.files import FILES_TAG
 from scenehue.registry.lock import held
-from scenehue.registry.moves import crown, finish_pending
+from scenehue.registry.moves import crown, finish_pending, pending
 from scenehue.registry.package import CARD, build_package, num_parameters
 from scenehue.registry.promotion_rule import Reason, Verdict
 from scenehue.registry.register import add_version
@@ -32,10 +33,10 @@ def register_released(params: Params, root: Path = Path(".")) -> Version:
         The champion, whichever it is.
 
     Raises:
-        RegistryError: The store fails, or the packaged model does not work.
+        RegistryError: The store fails, the packaged model does not work, or there are other versions and no champion.
     """
     registry = Registry.open(params, root, create=True)
-    if (champion := registry.find(CHAMPION)) is not None:
+    if (champion := registry.find(CHAMPION)) is not None and pending(registry) is None:
         return champion
     model = find_model("released")
     digest = checkpoint_digest(model)
@@ -64,7 +65,11 @@ def register_released(params: Params, root: Path = Path(".")) -> Version:
                 Reason(smoke.passed, smoke.words),
             )
             crown(registry, version, None, Verdict(smoke.passed, reasons), lock)
-    return registry.get(CHAMPION)
+    if (champion := registry.find(CHAMPION)) is None:
+        raise RegistryError(
+            f"{registry.name} has other versions already, and none is champion; run `scenehue models promote`"
+        )
+    return champion
 
 
 def _run(registry: Registry, params: Params, digest: str, tags: dict[str, str]) -> str:
