@@ -7,25 +7,30 @@ import io
 import json
 import math
 import os
+import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
+import safetensors.numpy
 import torch
 import yaml
 from PIL import Image
 
 from scenehue.color.lab import lab_to_rgb, to_uint8
 from scenehue.data.shards import MANIFEST, PhotoDataset, ShardWriter
-from scenehue.evaluation.decoders import choose_decoders
 from scenehue.evaluation.evaluate import evaluate_model
-from scenehue.inference.torch_backend import TorchModel
-from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from scenehue.inference.model import Decoder
+from scenehue.models.checkpoint import ModelCard, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams, Params
+from scenehue.registry.files import list_files
+from scenehue.registry.package import MODEL
 from scenehue.registry.recipe import folder_md5
 from scenehue.tracking.runs import checkpoint_digest
 
@@ -38,7 +43,7 @@ def params_for(uri: str, **promotion: Any) -> dict[str, Any]:
     """Content of a params.yaml."""
     return {
         "train": {"model": {"encoder": "unet", "width": 4, "soft_stride": 4, "pretrained": False}, "size": 32},
-        "evaluate": {"decoders": ["reg", "mode"], "bootstrap": 200},
+        "evaluate": {"decoders": ["reg"], "bootstrap": 200},
         "tracking": {"uri": uri},
         "promotion": {"guards": [{"decoder": "reg", "metric": "ssim", "margin": 0.05}], "max_latency_ratio": 5}
         | promotion,
@@ -72,16 +77,56 @@ def write_dataset(folder: Path, splits: tuple[str, ...] = SPLITS, first: int = 0
     pq.write_table(pa.Table.from_pylist(rows, MANIFEST), folder / "manifest.parquet")
 
 
-def write_model(folder: Path, quality: float, seed: int = 0, ab: tuple[float, float] = TRUTH, width: int = 4) -> None:
-    """A checkpoint that paints `quality` times `ab`: 0 is grey, 1 is right; and `seed` changes other weights only."""
+def write_model(folder: Path, quality: float, seed: int = 0) -> None:
+    """A checkpoint that paints `quality` times `TRUTH`: 0 is grey, 1 is right. `seed` changes other weights only."""
     torch.manual_seed(seed)
-    architecture = ModelParams(encoder="unet", width=width, soft_stride=4, pretrained=False)
+    architecture = ModelParams(encoder="unet", width=4, soft_stride=4, pretrained=False)
     net = ColorNet(architecture).eval()
     with torch.no_grad():
         net.reg_head.weight.zero_()
-        net.reg_head.bias.copy_(torch.tensor([math.atanh(quality * value / 110) for value in ab]))
+        net.reg_head.bias.copy_(torch.tensor([math.atanh(quality * value / 110) for value in TRUTH]))
     provenance = {"params": {"epochs": 1, "losses": {"reg": 10, "soft": 1, "scene": 0}}}
     save_checkpoint(folder, net, ModelCard(architecture=architecture, size=32, provenance=provenance))
+
+
+class Painter:
+    """What a network of `write_model` does, without running it.
+
+    Args:
+        quality: As there.
+    """
+
+    size = multiple = 32
+
+    def __init__(self, quality: float) -> None:
+        self.ab = quality * np.array(TRUTH, np.float32)
+
+    def chroma(self, lightness: np.ndarray, decoder: Decoder) -> np.ndarray:
+        count, height, width = lightness.shape
+        return np.broadcast_to(self.ab[:, None, None], (count, 2, height, width)).copy()
+
+
+class Store:
+    """Stands in for `build_package`: all but MLflow's own files, and the graph is not exported but given its colour.
+
+    Args:
+        graph: Of a network that `write_model` wrote.
+    """
+
+    def __init__(self, graph: Path) -> None:
+        self.graph = graph
+
+    def build_package(self, folder: Path, model: Path, attached: Sequence[tuple[str, Path]] = ()) -> str:
+        shutil.copytree(model, folder / MODEL)
+        bias = safetensors.numpy.load_file(model / "model.safetensors")["reg_head.bias"]
+        network = onnx.load(self.graph)
+        (stored,) = [tensor for tensor in network.graph.initializer if tensor.name.endswith("reg_head.bias")]
+        stored.CopyFrom(onnx.numpy_helper.from_array(bias, stored.name))
+        onnx.save(network, folder / MODEL / "model.onnx")
+        for place, path in attached:
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, folder / place)
+        return list_files(folder)
 
 
 class Repository:
@@ -125,13 +170,10 @@ class Repository:
         write_model(train, quality, **options)
         (train / "metrics.json").write_text(json.dumps({"val_loss": 1 - quality}))
         (train / "curves.csv").write_text("epoch,val_loss\n1,0.5\n")
-        net, card = load_checkpoint(train)
-        decoders, _ = choose_decoders(self.params.evaluate, card)
         photos = PhotoDataset(self.root / "artifacts/dataset", "test")
         digest = checkpoint_digest(train)
-        results = evaluate_model(
-            TorchModel(net, card), photos, decoders, resamples=200, about={"checkpoint": digest, "missing": {}}
-        )
+        about = {"checkpoint": digest, "missing": {}}
+        results = evaluate_model(Painter(quality), photos, [Decoder("reg")], resamples=200, about=about)
         evaluate.mkdir(exist_ok=True)
         results.save(evaluate)
         self.lock()
