@@ -30,6 +30,9 @@ def main(command: list[str]) -> int:
     """
     threading.Thread(target=_end_with_the_other_side, daemon=True).start()
     status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+    # Whatever the command has left behind would keep its output open, and the flow waiting for more of it.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
     return status if status >= 0 else 128 - status
 
 

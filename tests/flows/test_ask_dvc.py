@@ -15,6 +15,7 @@ import pytest
 
 from flows import ask_dvc
 from flows.errors import BusyError, RemoteError, StageError
+from flows.processes import run
 from pipeline.repository import ROOT, Repository
 
 ALL = ["sources", "dataset", "scene_probs", "color_prior", "train", "evaluate"]
@@ -140,6 +141,14 @@ def trainings(repository: Repository) -> list[psutil.Process]:
         if process.info["cwd"] == str(repository.root) and (process.info["cmdline"] or [])[-1:] == ["train"]:
             found += [process] if "bin/scenehue" in " ".join(process.info["cmdline"]) else []
     return found
+
+
+def test_a_process_that_a_command_leaves_behind_keeps_nobody_waiting(tmp_path: Path) -> None:
+    started = time.monotonic()
+    ended = run(["sh", "-c", "sleep 300 & echo $!; exit 3"], tmp_path, quiet)
+    assert ended.status == 3
+    assert time.monotonic() - started < 30
+    eventually(lambda: not psutil.pid_exists(int(ended.lines[0])), seconds=10)
 
 
 def test_a_flow_that_lives_loses_nothing(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
