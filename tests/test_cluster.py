@@ -42,7 +42,7 @@ def test_no_cluster_at_that_address():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        message = rf"Ray at {address} cannot be reached \(.*refused\); correct machine"
+        message = rf"Ray cluster at {address} cannot be reached \(.*refused\); correct machine"
         with pytest.raises(ClusterError, match=message), connected(address, 1):
             pass
 
