@@ -153,6 +153,20 @@ def test_a_damaged_memory_is_made_good(workshop, tmp_path, prepared, harm):
     assert_same(folder, build(workshop, None))
 
 
+def test_a_memory_that_somebody_removes_meanwhile_is_made_again(workshop, tmp_path, prepared, monkeypatch):
+    note = remembered.PreparedPhotos.note
+
+    def remove_then_note(self, *given):
+        shutil.rmtree(tmp_path / "memory")
+        (tmp_path / "memory").mkdir()
+        note(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remembered.PreparedPhotos, "note", remove_then_note)
+        build(workshop, tmp_path / "memory")
+    assert_same(build(workshop, tmp_path / "memory"), build(workshop, None))
+
+
 def test_disks_without_links_copy(workshop, tmp_path, prepared, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")

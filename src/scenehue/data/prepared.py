@@ -114,6 +114,7 @@ class PreparedPhotos:
         """Keeps a finished shard, and what was noted so far."""
         if self._home is None:
             return
+        self._folder.mkdir(parents=True, exist_ok=True)  # other experiments may have removed it
         pack = self._folder / self._pack(shard.name)
         try:
             os.link(shard, pack)
@@ -125,6 +126,7 @@ class PreparedPhotos:
         """Keeps the rest of what was noted, and removes what the data set does not need any more."""
         if self._home is None:
             return
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._write(f"rest-{self._token}")
         for path in self._folder.iterdir():
             if path.stem not in self._kept:
