@@ -153,11 +153,13 @@ def _ray(address: str) -> Any:
             os.environ.setdefault(name, value)
     try:
         import ray
+        import ray._private.ray_constants as constants
         import ray.exceptions
     except ModuleNotFoundError as error:
         raise ClusterError(
             "machine.ray needs Ray, which is not installed: pip install 'scenehue[flows]', or set machine.ray to null"
         ) from error
+    constants.ENABLE_RAY_CLUSTER = address != "local"  # Ray may have been imported before the variable was set
     logging.getLogger("ray").setLevel(logging.ERROR)
     return ray
 
