@@ -358,6 +358,8 @@ class MachineParams(Section):
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     workers: int | None = Field(None, ge=0)
     """Processes beside the main one; without a number, one less than there are cores."""
+    processes: int = Field(1, ge=1)
+    """Processes that share a training on this machine, each with a GPU of its own, if it has GPUs."""
     downloads: str = "downloads"
     """Folder for what sources fetch, relative to the repository's root or absolute; never committed."""
     ray: str | None = Field(None, pattern=r"^(auto|(ray://)?[^\s/@]+:\d+)$")

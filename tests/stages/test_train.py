@@ -1,7 +1,6 @@
 """Real trainings of a tiny network on a dozen photographs, killed and resumed."""
 
 import contextlib
-import csv
 import io
 import itertools
 import json
@@ -20,58 +19,25 @@ import pyarrow.parquet as pq
 import pytest
 import pytorch_lightning as pl
 import torch
-import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
 from scenehue.data.shards import MANIFEST, PhotoDataset, ShardWriter
-from scenehue.errors import ArtifactError, ParamsError, ScenehueError
+from scenehue.errors import ArtifactError, ParamsError
 from scenehue.models.checkpoint import load_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams, Params
-from scenehue.scenes.soft_labels import soft_labels
-from scenehue.scenes.table import write_scene_table
-from scenehue.stages import color_prior, dataset, sources, train
+from scenehue.stages import dataset, train
 from scenehue.tracking.sink import NullSink
 from scenehue.training import module
+from stages.training import CONFIG, EPOCHS, changed, curves, make_inputs
 
-EPOCHS = 6
 SEGMENTING = {"encoder": "unet", "width": 4, "soft_stride": 4, "segmentation_stride": 2}
-CONFIG = {
-    "dataset": {
-        "sources": [{"kind": "folder", "path": "photos"}],
-        "splits": {"val": 0.25, "test": 0},
-        "short_side": 64,
-    },
-    "train": {
-        "model": {"encoder": "unet", "width": 4, "soft_stride": 4},
-        "size": 32,
-        "batch_size": 2,
-        "epochs": EPOCHS,
-        "precision": "32",
-        "learning_rate": 0.01,
-    },
-    "machine": {"device": "cpu", "workers": 0},
-    "tracking": {"uri": None},
-}
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Path:
-    """A folder with the artifacts that a training reads."""
-    root = tmp_path_factory.mktemp("inputs")
-    (root / "photos").mkdir()
-    for photo in sorted(sample_folder.glob("*.jpg"))[:12]:
-        shutil.copy(photo, root / "photos")
-    params = Params.model_validate(CONFIG)
-    for stage in (sources, dataset, color_prior):
-        stage.run(params, root)
-    photos = PhotoDataset(root / "artifacts/dataset")
-    scenes = soft_labels(np.random.default_rng(0).dirichlet(np.full(365, 0.1), len(photos)).astype(np.float32))
-    (root / "artifacts/scene_probs").mkdir()
-    write_scene_table(root / "artifacts/scene_probs/scene_probs.parquet", photos.ids, *scenes, ("random", "0" * 64))
-    (root / "params.yaml").write_text(yaml.safe_dump(CONFIG))
-    return root
+    return make_inputs(tmp_path_factory.mktemp("inputs"), sample_folder)
 
 
 @pytest.fixture
@@ -114,15 +80,6 @@ def undisturbed(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = Path(shutil.copytree(inputs, tmp_path_factory.mktemp("undisturbed") / "root"))
     train.run(Params.model_validate(CONFIG), root)
     return root / "artifacts/train"
-
-
-def changed(**train_params: object) -> Params:
-    return Params.model_validate(CONFIG | {"train": CONFIG["train"] | train_params})
-
-
-def curves(folder: Path) -> list[dict[str, str]]:
-    with (folder / "curves.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_learns_and_leaves_a_model_with_its_numbers(undisturbed: Path) -> None:
@@ -260,9 +217,7 @@ def test_starts_from_a_model_without_the_segmentation_head(mapped: Path, undistu
 
 
 def test_a_segmentation_head_without_a_map_is_refused(root: Path) -> None:
-    with pytest.raises(
-        ParamsError, match=r"train\.model\.segmentation_stride.*no training photo has"
-    ):
+    with pytest.raises(ParamsError, match=r"train\.model\.segmentation_stride.*no training photo has"):
         train.run(changed(model=SEGMENTING), root)
 
 
@@ -297,12 +252,6 @@ def test_a_missing_or_damaged_input_is_named(root: Path, name: str, damage: Call
 def test_a_prior_counted_with_another_encoding_is_refused(root: Path) -> None:
     with pytest.raises(ArtifactError, match="another encoding"):
         train.run(Params.model_validate(CONFIG | {"color_prior": {"sigma": 4}}), root)
-
-
-def test_several_processes_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ScenehueError, match="one process"):
-        train.run(Params.model_validate(CONFIG), root)
 
 
 def test_a_killed_training_keeps_its_best_weights(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import shutil
 import zipfile
 from itertools import islice
@@ -23,9 +22,11 @@ from scenehue.models.checkpoint import WEIGHTS, ModelCard, load_checkpoint, save
 from scenehue.models.network import ColorNet
 from scenehue.params import ColorPriorParams, Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
-from scenehue.training.fit import Fitted, fit, loader
+from scenehue.training.batches import loader, steps_per_epoch
+from scenehue.training.fit import Fitted, fit
 from scenehue.training.module import ColorModule
 from scenehue.training.pictures import decoded
+from scenehue.training.processes import launch, started_by_torchrun
 from scenehue.training.resume import fingerprint
 
 INPUTS = ("dataset/manifest.parquet", "scene_probs/scene_probs.parquet", "color_prior/color_prior.npz")
@@ -37,13 +38,17 @@ TUNING_PHOTOS = 200
 def run(params: Params, root: Path = Path(".")) -> None:
     """Reads the artifacts of the stages before it; writes the model, metrics and curves to ``artifacts/train``.
 
-    Killed and started again with the same inputs, it goes on from its last validation.
+    Killed and started again with the same inputs, it goes on from its last validation. With `machine.processes` above
+    1 it runs as so many processes; torchrun may start them, too, on several machines that share these folders.
 
     Raises:
         ArtifactError: An input is missing, or the training's loss is not finite.
         ParamsError: `train.init_from` names a model of another architecture, or a segmentation head is asked for and
             no training photo has a map.
     """
+    if params.machine.processes > 1 and not started_by_torchrun():
+        launch(params, root)
+        return
     artifacts = root / "artifacts"
     photos, validation = (PhotoDataset(artifacts / "dataset", split) for split in ("train", "val"))
     scenes = SceneLabels(artifacts / "scene_probs/scene_probs.parquet")
@@ -56,15 +61,16 @@ def run(params: Params, root: Path = Path(".")) -> None:
             "train.model.segmentation_stride asks for a segmentation head, but no training photo has a segmentation "
             "map; set it to null, or name a source with maps in dataset.sources"
         )
+    seen = ColorDataset(photos, scenes, size, train.augment, train.seed, maps=maps)
+    unseen = ColorDataset(validation, scenes, size, maps=maps)
     pl.seed_everything(train.seed, workers=True, verbose=False)
     net = _start(train, root)
-    batches = max(1, len(photos) // train.batch_size)
     module = ColorModule(
         net,
         train,
         params.color_prior,
         *_prior(artifacts, params.color_prior),
-        steps_per_epoch=math.ceil(batches / train.accumulate),
+        steps_per_epoch=steps_per_epoch(len(seen), train),
     )
     start = _start_folder(train, root)
     files = [artifacts / name for name in INPUTS] + ([start / WEIGHTS] if start else [])
@@ -74,9 +80,9 @@ def run(params: Params, root: Path = Path(".")) -> None:
     with start_run(params.tracking, root, "train", inputs=inputs, system_metrics=True) as sink:
         sink.log_params(params_record(params))
         sink.log_dataset(dataset_record(artifacts / "dataset"), "training")
-        seen = ColorDataset(photos, scenes, size, train.augment, train.seed, maps=maps)
-        unseen = ColorDataset(validation, scenes, size, maps=maps)
         fitted = fit(module, seen, unseen, params.machine, resume, sink)
+        if fitted is None:  # the first process does the rest
+            return
         card = _describe(module, params, inputs, unseen)
         with replacing_folder(artifacts / "train") as folder:
             save_checkpoint(folder, fitted.net, card)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,19 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
-from torch.utils.data import DataLoader, DistributedSampler
+from pytorch_lightning.strategies import DDPStrategy
 
-from scenehue.data.loading import Batch, ColorDataset, start_worker
-from scenehue.data.parallel import default_workers
-from scenehue.errors import ScenehueError
+from scenehue.data.loading import ColorDataset
+from scenehue.errors import ParamsError, ScenehueError
 from scenehue.models.network import ColorNet
 from scenehue.params import MachineParams, TrainParams
 from scenehue.tracking.sink import RunSink
 from scenehue.training.averaging import WarmAverage
+from scenehue.training.batches import loader
 from scenehue.training.depthwise import keep_depthwise_in_float32
 from scenehue.training.history import History
 from scenehue.training.module import ColorModule, use_channels_last
+from scenehue.training.processes import AGAIN, Ended, Place, Together, batches_of_each, lost_another, own_place
 
 BEST, LAST = "best", "last"
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -55,24 +55,6 @@ class _Epochs(Callback):
         trainer.train_dataloader.dataset.set_epoch(trainer.current_epoch)  # type: ignore[union-attr]
 
 
-def loader(dataset: ColorDataset, params: TrainParams, machine: MachineParams, training: bool) -> DataLoader[Batch]:
-    """Batches of a data set; in training complete ones, in an order that follows from the seed and the epoch alone."""
-    workers = default_workers(machine.workers)
-    shuffled: DistributedSampler[Batch] | None = (
-        DistributedSampler(dataset, num_replicas=1, rank=0, seed=params.seed) if training else None
-    )
-    return DataLoader(
-        dataset,
-        batch_size=min(params.batch_size, len(dataset)),
-        sampler=shuffled,
-        drop_last=training,
-        num_workers=workers,
-        persistent_workers=training and workers > 0,
-        worker_init_fn=start_worker,
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
 def fit(
     module: ColorModule,
     train: ColorDataset,
@@ -80,8 +62,10 @@ def fit(
     machine: MachineParams,
     resume: Path,
     sink: RunSink,
-) -> Fitted:
+) -> Fitted | None:
     """Trains, going on from the last checkpoint in `resume` if there is one.
+
+    Several processes that torchrun started share the batches of each step; see `scenehue.training.batches`.
 
     Args:
         module: The network with its losses; trained in place.
@@ -91,14 +75,17 @@ def fit(
         resume: Folder for checkpoints of exactly this training.
         sink: Where metrics are recorded while it runs.
 
+    Returns:
+        The result; None in all processes but the first.
+
     Raises:
         ArtifactError: The loss is not finite.
-        ScenehueError: It was started as one of several processes.
+        ParamsError: The batches of a step cannot be shared among the processes, or these not among the devices.
+        ScenehueError: It was told to end, or another of its processes has ended.
         KeyboardInterrupt: The user stopped it; it goes on from the last checkpoint when started again.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ScenehueError("training runs in one process; start `scenehue train` itself, without torchrun")
-    params = module.params
+    params, place = module.params, own_place()
+    accumulate = batches_of_each(params.accumulate, place)
     monitor = ("val/psnr_reg" if params.losses.reg else "val/psnr_mean") if len(val) else None
     history = History(sink, resume)
     checkpoints = [
@@ -114,29 +101,34 @@ def fit(
         # The best one first: the last checkpoint also holds what the best one has seen, and must not be a step behind.
         for name, by in {**({BEST: monitor} if monitor else {}), LAST: None}.items()
     ]
-    callbacks: list[Callback] = [_Epochs(), history, *checkpoints, LearningRateMonitor("step"), RichProgressBar()]
+    batches = loader(train, params, machine, training=True, place=place)
+    callbacks: list[Callback] = [_Epochs(), Together(place, len(batches)), history, *checkpoints]
+    callbacks += [LearningRateMonitor("step"), RichProgressBar()]
     if params.ema_decay:
         callbacks.append(WarmAverage(params.ema_decay))
     if monitor and params.patience:
         callbacks.append(EarlyStopping(monitor, mode="max", patience=params.patience))
-    accelerator, devices = _hardware(machine.device)
+    accelerator, devices = _hardware(machine.device, place)
     use_channels_last(module.net)
     if accelerator == "cpu" and params.precision == "bf16":
         keep_depthwise_in_float32(module.net)
-    batches = loader(train, params, machine, training=True)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*(many workers|Checkpoint directory|treespec|is_leaf).*")
-        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        for chatty in ("pytorch_lightning", "lightning_fabric"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         trainer = pl.Trainer(
             accelerator=accelerator,
             devices=devices,
+            num_nodes=place.processes // place.on_this_machine,
+            strategy=_strategy(params) if place.processes > 1 else "auto",
+            use_distributed_sampler=False,
             precision=PRECISIONS[params.precision],
             max_epochs=params.epochs,
-            accumulate_grad_batches=params.accumulate,
+            accumulate_grad_batches=accumulate,
             gradient_clip_val=params.gradient_clip or None,
             check_val_every_n_epoch=params.validate_every,
             num_sanity_val_steps=0,
-            log_every_n_steps=max(1, min(50, len(batches))),
+            log_every_n_steps=min(50, module.steps_per_epoch),
             logger=history.logger,
             callbacks=callbacks,
         )
@@ -145,7 +137,7 @@ def fit(
             trainer.fit(
                 module,
                 batches,
-                loader(val, params, machine, training=False) if len(val) else None,
+                loader(val, params, machine, training=False, place=place) if len(val) else None,
                 ckpt_path=str(last) if last.exists() else None,
                 weights_only=True,
             )
@@ -153,6 +145,16 @@ def fit(
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
             raise
+        except Ended as error:
+            raise ScenehueError(f"the training was told to end (SIGTERM); {AGAIN}") from error
+        except RuntimeError as error:
+            if place.processes > 1 and lost_another(error):
+                raise ScenehueError(
+                    f"another process of this training has ended, so this one ends, too; {AGAIN}"
+                ) from error
+            raise
+    if place.rank:
+        return None
     kept = resume / f"{BEST if monitor else LAST}.ckpt"
     state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
@@ -161,8 +163,18 @@ def fit(
     return Fitted(module.net, rows, chosen)
 
 
-def _hardware(device: str) -> tuple[str, Any]:
+def _hardware(device: str, place: Place) -> tuple[str, Any]:
+    """Lightning's words for a device; several processes take one each, in order."""
     kind, _, index = device.partition(":")
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
-    return kind, [int(index)] if index else 1
+    if place.processes > 1 and (index or kind == "mps"):
+        raise ParamsError(f"machine.device: {place.processes} processes need a device each; set it to cuda or cpu")
+    return kind, [int(index)] if index else place.on_this_machine
+
+
+def _strategy(params: TrainParams) -> DDPStrategy:
+    losses = params.losses
+    all_learn = all((losses.reg, losses.soft, losses.scene, losses.segmentation))
+    # `Together` looks after the buffers.
+    return DDPStrategy(find_unused_parameters=not all_learn, forward_sync_buffers=False, gradient_as_bucket_view=True)

@@ -75,17 +75,20 @@ class History(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._add(trainer)
-        if pl_module.sheet is not None:
+        if pl_module.sheet is not None and trainer.is_global_zero:
             self._log_sheet(trainer.current_epoch + 1, pl_module.sheet)
 
     def _add(self, trainer: pl.Trainer) -> None:
-        means = {name: value / self._batches for name, value in self._sums.items()}
+        # All processes have seen equally many batches.
+        means = {
+            name: trainer.strategy.reduce(total / self._batches, reduce_op="mean") for name, total in self._sums.items()
+        }
         self._sums, self._batches = {}, 0
         metrics = {name: float(value) for name, value in sorted((trainer.callback_metrics | means).items())}
         if not all(math.isfinite(value) for value in metrics.values()):
             raise ArtifactError("the loss is not finite; lower train.learning_rate, or set train.precision to 32")
         self.rows.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **metrics})
-        if self.folder is not None:
+        if self.folder is not None and trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_curves(self.folder / CURVES, self.rows)
 
