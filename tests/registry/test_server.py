@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,8 @@ def test_eight_promotions_at_once_and_then_the_server_goes(tmp_path, server, mon
     out = tmp_path / "out"
     out.mkdir()
     command = [sys.executable, "-m", "registry.contest", str(repository.root), str(out), *map(str, range(2, 10))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
     verdicts = [json.loads(path.read_text()) for path in out.iterdir()]
