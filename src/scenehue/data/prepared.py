@@ -9,8 +9,10 @@ is not part of the last finished data set is removed.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import hashlib
+import itertools
 import os
 import shutil
 import zlib
@@ -90,8 +92,7 @@ class PreparedPhotos:
         if shard is None:
             return None
         try:
-            pack = self._open(shard)
-            photo, map = (pack[name][self._table["row"][row].as_py()].as_py() for name in ("photo", "segmentation"))
+            photo, map = self._read(shard, self._table["row"][row].as_py())
         except (OSError, pa.ArrowException, IndexError, KeyError):
             return None
         return (photo, map) if _checksum(photo, map) == self._table["checksum"][row].as_py() else None
@@ -148,9 +149,25 @@ class PreparedPhotos:
         as_it_came = split_of(entry, self._params) == "test"
         return hashlib.blake2b(f"{entry.hash} {as_it_came} {entry.map_hash}".encode(), digest_size=16).digest()
 
+    def _read(self, pack: str, row: int) -> tuple[bytes, bytes | None]:
+        starts = self._open(pack)[1]
+        number = bisect.bisect_right(starts, row) - 1
+        batch, place = self._batch(pack, number), row - starts[number]
+        return batch["photo"][place].as_py(), batch["segmentation"][place].as_py()
+
+    # Photos come in nearly the order in which they were stored. Batches are read rather than mapped, since mapped pages
+    # of gigabytes would count as this process's memory.
     @functools.lru_cache(maxsize=2)  # noqa: B019  (one instance a run)
-    def _open(self, pack: str) -> pa.Table:
-        return pa.ipc.open_file(pa.memory_map(str(self._folder / pack))).read_all()
+    def _batch(self, pack: str, number: int) -> pa.RecordBatch:
+        return self._open(pack)[0].get_batch(number)
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019
+    def _open(self, pack: str) -> tuple[pa.ipc.RecordBatchFileReader, list[int]]:
+        """A kept shard, and the first row of each of its batches."""
+        path = str(self._folder / pack)
+        mapped = pa.ipc.open_file(pa.memory_map(path))
+        sizes = [mapped.get_batch(number).num_rows for number in range(mapped.num_record_batches)]
+        return pa.ipc.open_file(pa.OSFile(path)), [0, *itertools.accumulate(sizes)]
 
 
 def _checksum(photo: bytes, map: bytes | None) -> int:
