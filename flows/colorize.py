@@ -25,12 +25,13 @@ from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
+from pydantic import ValidationError
 
 from flows import pages, tasks
 from scenehue.cluster import connected
 from scenehue.data.files import home_of
 from scenehue.data.parallel import default_workers
-from scenehue.errors import ScenehueError
+from scenehue.errors import ParamsError, ScenehueError
 from scenehue.inference import bulk
 from scenehue.inference.bulk import ModelFiles, Work
 from scenehue.inference.bulk_job import Job, Outcome
@@ -73,7 +74,10 @@ def colorize(
     """
     params = tasks.current_params()
     changes = {name: value for name, value in (("ray", ray), ("workers", workers)) if value is not None}
-    machine = MachineParams.model_validate(params.machine.model_dump() | changes)
+    try:
+        machine = MachineParams.model_validate(params.machine.model_dump() | changes)
+    except ValidationError as error:
+        raise ParamsError("ray is auto, HOST:PORT or ray://HOST:PORT, and workers are 0 or more") from error
     files = ModelFiles.read(model or f"models:/{params.registry.name}@champion")
     way = files.load()[1].decoder(decoder)
     settings = Settings(size, way, format_named(format) if format else None, quality)

@@ -57,7 +57,9 @@ def test_an_archive_with_poisoned_photos_and_killed_workers(archive: Path, monke
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_no_photograph_and_no_model(archive: Path) -> None:
+def test_no_photograph_no_model_and_no_address(archive: Path) -> None:
+    with pytest.raises(ScenehueError, match=r"ray is auto, HOST:PORT or ray://HOST:PORT"):
+        colorize.fn(str(archive), "colour", model="released", ray="nonsense")
     with pytest.raises(ScenehueError, match="there is no photo"):
         colorize(str(archive / "elsewhere"), "colour", model="released")
     with pytest.raises(ScenehueError, match="there is no model"):
