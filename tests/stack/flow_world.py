@@ -24,7 +24,7 @@ from stack.local import LocalStack
 MODEL = "tiny"
 PARAMS: dict[str, Any] = {
     "dataset": {"splits": {"val": 0.25, "test": 0.3}},
-    "train": {"epochs": 4, "learning_rate": 0.01},
+    "train": {"epochs": 3, "learning_rate": 0.001, "losses": {"reg": 10.0, "scene": 1.0}},
     "tracking": {"uri": "sqlite:///mlflow.db"},
     "registry": {"name": MODEL},
     "promotion": {"min_photos": 2, "max_latency_ratio": 100, "max_size_ratio": 100},

@@ -21,6 +21,8 @@ from scenehue.registry.register import register
 from stack.flow_world import MODEL, World, eventually, processes_of
 from stack.local import LocalStack
 
+LOUD = (40.0, 60.0)
+
 
 @pytest.fixture(scope="module")
 def world(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory):
@@ -30,11 +32,12 @@ def world(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory):
         for name, value in stack.settings.clients.items():
             patch.setenv(name, value)
         patch.setenv("SCENEHUE_CACHE", str(root / "cache"))
-        # Right on photographs of its own, all of one colour, and badly wrong on real ones.
+        # Right on photographs of its own, all of one loud colour, and badly wrong on real ones.
+        patch.setattr("registry.workshop.TRUTH", LOUD)
         workshop = Workshop(root / "workshop", stack.settings.clients["MLFLOW_TRACKING_URI"])
         workshop.set_params(params_for(stack.settings.clients["MLFLOW_TRACKING_URI"]) | {"registry": {"name": MODEL}})
         workshop.commit()
-        workshop.train(1.8)
+        workshop.train(1.0)
         register(workshop.params, workshop.root)
         assert promote(workshop.params, workshop.root).promoted
         yield World(stack, root)
