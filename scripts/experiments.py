@@ -29,27 +29,20 @@ from rich.console import Console
 from rich.table import Table
 
 from scenehue.evaluation.report import COLUMNS
+from scenehue.tracking.store import flatten
 
 METRICS = "artifacts/evaluate/metrics.json"
 SHOWN = ("psnr", "psnr_over_grey", "ssim", "colorfulness")
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"train": {"epochs": 1}}`` as ``{"train.epochs": 1}``."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return found
-
-
 def combinations(plan: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and changed params of each experiment of a plan."""
-    base = flat(plan.get("params", {}))
+    base = flatten(plan.get("params", {}), lists=False)
     axes = plan.get("grid", {}).values()
     for choice in itertools.product(*(axis.items() for axis in axes)):
         changes = dict(base)
         for _, params in choice:
-            changes |= flat(params)
+            changes |= flatten(params, lists=False)
         yield "-".join([plan["name"], *(label for label, _ in choice)]), changes
 
 
@@ -71,7 +64,7 @@ def results_table(runs: Mapping[str, Mapping[str, Any]]) -> Table:
     row("", "grey", first["grey"])
     for run, metrics in runs.items():
         table.add_section()
-        decoders = [name for name in metrics if name not in ("photos", "truth", "scene", "grey")]
+        decoders = [name for name in metrics if name not in ("photos", "truth", "scene", "segmentation", "grey")]
         for decoder in decoders:
             row(run if decoder == decoders[0] else "", decoder, metrics[decoder])
     return table

@@ -74,6 +74,7 @@ def test_sections_left_out_have_their_defaults(tmp_path: Path) -> None:
             "dataset.sources.0.val.checksum",
         ),
         ("evaluate: {decoders: [median]}", "evaluate.decoders.0"),
+        ("machine: {device: gpu}", "machine.device"),
         ("scene_prob: {}", "scene_prob"),
     ],
 )

@@ -354,7 +354,7 @@ class EvaluateParams(Section):
 class MachineParams(Section):
     """Where to compute. Changes nothing that is computed, so no stage depends on it."""
 
-    device: str = "auto"
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     workers: int | None = Field(None, ge=0)
     """Processes beside the main one; without a number, one less than there are cores."""

@@ -16,6 +16,8 @@ from scenehue.color.lab import rgb_to_lab
 
 STEP = 10
 NUM_BINS = 313
+AB_SCALE = 110.0
+"""Lab units: no bin, and no colour of sRGB, has a larger ``|a|`` or ``|b|``; the paper scales ab by it to -1..1."""
 
 
 @functools.cache

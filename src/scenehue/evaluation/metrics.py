@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from scenehue.color.bins import AB_SCALE
 from scenehue.color.lab import rgb_to_lab
 from scenehue.evaluation.colorfulness import colorfulness, colorfulness_ddcolor
 
@@ -18,8 +19,6 @@ PSNR_OF_EQUALS = 100.0
 """What `psnr` gives for equal pictures instead of infinity, so that a mean over photographs stays a number."""
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
-AB_UNIT = 110.0
-"""The largest ab coordinate of the quantised colours, by which the paper scales ab to -1..1."""
 
 
 def psnr(truth: UInt8, result: UInt8) -> float:
@@ -79,7 +78,7 @@ def ab_errors(truth_ab: Float32, result_ab: Float32) -> dict[str, float]:
 
     Returns:
         ``mse_ab``: mean over pixels and both channels of the squared difference, in squared Lab units.
-        ``mse_ab_unit``: the same with ab divided by `AB_UNIT`.
+        ``mse_ab_unit``: the same with ab divided by `AB_SCALE`.
         ``relative_error_ab``: ``||result - truth|| / ||truth||``, the norms taken over the whole photograph; 1 for a
         grey result, whatever the photograph.
 
@@ -91,7 +90,7 @@ def ab_errors(truth_ab: Float32, result_ab: Float32) -> dict[str, float]:
     mse = float(np.square(result_ab - truth_ab).mean(dtype=np.float64))
     energy = float(np.square(truth_ab).mean(dtype=np.float64))
     relative = math.sqrt(mse / energy) if energy else (math.inf if mse else 0.0)
-    return {"mse_ab": mse, "mse_ab_unit": mse / AB_UNIT**2, "relative_error_ab": relative}
+    return {"mse_ab": mse, "mse_ab_unit": mse / AB_SCALE**2, "relative_error_ab": relative}
 
 
 def measure(truth: UInt8, result: UInt8) -> dict[str, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from scenehue.color.bins import AB_SCALE
 from scenehue.evaluation import published
 from scenehue.evaluation.bootstrap import CONFIDENCE, Interval
-from scenehue.evaluation.metrics import AB_UNIT, PSNR_OF_EQUALS, SSIM_SIGMA, SSIM_WINDOW
+from scenehue.evaluation.metrics import PSNR_OF_EQUALS, SSIM_SIGMA, SSIM_WINDOW
 from scenehue.evaluation.results import GREY, Results
 from scenehue.evaluation.segmentation import class_scores
 
@@ -161,7 +162,7 @@ def _definitions(results: Results) -> str:
             f"- SSIM: on 8-bit sRGB, mean of the channels; Gaussian window of {SSIM_WINDOW} x {SSIM_WINDOW} pixels, "
             f"sigma {SSIM_SIGMA:g}.",
             "- MSE of ab: mean squared difference over pixels and both channels, in CIE Lab units (D65).",
-            f"- MSE of ab / 110²: the same with ab divided by {AB_UNIT:g}, as the paper scales it.",
+            f"- MSE of ab / 110²: the same with ab divided by {AB_SCALE:g}, as the paper scales it.",
             "- relative error: ||difference|| / ||truth|| over the ab of a photograph; 1 for grey.",
             "- colourfulness: Hasler and Suesstrunk 2003 (M3), signed opponents. Δ: mean of the results less mean of "
             "the photographs; negative is duller than the truth.",

@@ -14,6 +14,7 @@ from scenehue.color.decoding import decode
 from scenehue.errors import ScenehueError
 from scenehue.inference.model import Decoder
 from scenehue.models.checkpoint import ModelCard, load_checkpoint
+from scenehue.models.device import choose_device
 from scenehue.models.network import ColorNet
 
 Float32 = npt.NDArray[np.float32]
@@ -103,11 +104,9 @@ def load_torch_model(
         ScenehueError: There is no such device.
     """
     net, card = load_checkpoint(folder)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        return TorchModel(net.for_colors(), card, device, getattr(torch, dtype))
+        return TorchModel(net.for_colors(), card, choose_device(device, mps=True), getattr(torch, dtype))
     except (RuntimeError, AssertionError) as error:
         raise ScenehueError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from error

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from scenehue.color.bins import NUM_BINS
+from scenehue.color.bins import AB_SCALE, NUM_BINS
 from scenehue.data.segmentation import NUM_CLASSES
 from scenehue.errors import ParamsError
 from scenehue.models.decoder import Decoder, PaperUpBlock, UpBlock
@@ -19,8 +19,6 @@ from scenehue.models.encoders import PaperEncoder, TimmEncoder
 from scenehue.models.scene_context import SceneFusion, SceneHead
 from scenehue.params import ModelParams
 
-AB_SCALE = 110.0
-"""Lab units that the regression head's 1 stands for; no colour of sRGB has a larger ``|a|`` or ``|b|``."""
 MULTIPLE = 32
 """Heights and widths that the network takes are multiples of this."""
 

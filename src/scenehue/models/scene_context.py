@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-NUM_SCENES = 365
+from scenehue.scenes.labels import NUM_SCENES
 
 
 class SceneHead(nn.Sequential):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from scenehue.data.files import replacing_folder
 from scenehue.data.shards import PhotoDataset
 from scenehue.evaluation.contact_sheet import draw_contact_sheet, save_contact_sheet
@@ -18,6 +16,7 @@ from scenehue.evaluation.report import write_report
 from scenehue.evaluation.scenes import teacher_classes
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import load_checkpoint
+from scenehue.models.device import choose_device
 from scenehue.params import Params
 from scenehue.tracking.runs import checkpoint_digest, dataset_record, start_run
 from scenehue.tracking.store import flatten
@@ -39,10 +38,7 @@ def run(params: Params, root: Path = Path(".")) -> None:
     photos = PhotoDataset(artifacts / "dataset", "test")
     net, card = load_checkpoint(artifacts / "train")
     digest = checkpoint_digest(artifacts / "train")
-    device = params.machine.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = TorchModel(net, card, device)
+    model = TorchModel(net, card, choose_device(params.machine.device))
     decoders, missing = choose_decoders(wanted, card)
     lpips, lpips_name = load_lpips()
     if lpips is None:

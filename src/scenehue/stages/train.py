@@ -26,8 +26,8 @@ from scenehue.training.batches import loader, steps_per_epoch
 from scenehue.training.fit import Fitted, fit
 from scenehue.training.module import ColorModule
 from scenehue.training.pictures import decoded
-from scenehue.training.processes import launch, started_by_torchrun
-from scenehue.training.resume import fingerprint
+from scenehue.training.processes import launch, own_place, started_by_torchrun
+from scenehue.training.resume import fingerprint, forget_abandoned
 
 INPUTS = ("dataset/manifest.parquet", "scene_probs/scene_probs.parquet", "color_prior/color_prior.npz")
 
@@ -77,6 +77,10 @@ def run(params: Params, root: Path = Path(".")) -> None:
     settings = (train, params.dataset, params.color_prior)
     inputs = fingerprint([section.model_dump_json() for section in settings], files)
     resume = home_of(root) / "resume/train" / inputs
+    if own_place().rank == 0 and (gone := forget_abandoned(resume.parent, resume)):
+        Console().print(
+            f"{len(gone)} trainings that were stopped long ago can no longer go on: removed from resume/train"
+        )
     with start_run(params.tracking, root, "train", inputs=inputs, system_metrics=True) as sink:
         sink.log_params(params_record(params))
         sink.log_dataset(dataset_record(artifacts / "dataset"), "training")

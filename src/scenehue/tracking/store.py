@@ -58,8 +58,8 @@ def without_secrets(text: str) -> str:
     return re.sub(r"(\w://[^\s?#]*)[?#]\S*", r"\1", re.sub(r"(\w://)[^/\s]*@", r"\1", text))
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings and lists as one mapping of dotted names.
+def flatten(tree: Mapping[str, Any], prefix: str = "", lists: bool = True) -> dict[str, Any]:
+    """Nested mappings, and lists if wanted, as one mapping of dotted names.
 
     Example:
         >>> flatten({"train": {"epochs": 3, "stages": [{"size": 64}]}})
@@ -67,9 +67,9 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, list | tuple):
+        if lists and isinstance(value, list | tuple):
             value = {str(index): item for index, item in enumerate(value)}
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        flat |= flatten(value, f"{prefix}{key}.", lists) if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
 
 

@@ -15,6 +15,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from scenehue.data.loading import ColorDataset
 from scenehue.errors import ParamsError, ScenehueError
+from scenehue.models.device import choose_device
 from scenehue.models.network import ColorNet
 from scenehue.params import MachineParams, TrainParams
 from scenehue.tracking.sink import RunSink
@@ -165,12 +166,10 @@ def fit(
 
 def _hardware(device: str, place: Place) -> tuple[str, Any]:
     """Lightning's words for a device; several processes take one each, in order."""
-    kind, _, index = device.partition(":")
-    if kind == "auto":
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-    if place.processes > 1 and (index or kind == "mps"):
+    chosen = choose_device(device)
+    if place.processes > 1 and (chosen.index is not None or chosen.type == "mps"):
         raise ParamsError(f"machine.device: {place.processes} processes need a device each; set it to cuda or cpu")
-    return kind, [int(index)] if index else place.on_this_machine
+    return chosen.type, place.on_this_machine if chosen.index is None else [chosen.index]
 
 
 def _strategy(params: TrainParams) -> DDPStrategy:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scenehue.models.network import AB_SCALE
+from scenehue.color.bins import AB_SCALE
 
 SMALL_ERROR = 18.0
 """Squared ab error, in Lab units squared, below which `reg_log_loss` asks for little more: that of (3, 3)."""

@@ -18,11 +18,12 @@ from scenehue.color.encoding import soft_encode
 from scenehue.data.coco_classes import UNLABELLED
 from scenehue.data.loading import Batch
 from scenehue.data.segmentation import NUM_CLASSES
+from scenehue.evaluation.metrics import psnr
 from scenehue.models.encoders import TimmEncoder
 from scenehue.models.network import ColorNet, Outputs
 from scenehue.params import ColorPriorParams, TrainParams
 from scenehue.training.losses import reg_log_loss, reg_loss, scene_loss, segmentation_loss, soft_loss
-from scenehue.training.pictures import UInt8, pictures, psnr, sheet
+from scenehue.training.pictures import UInt8, pictures, sheet
 from scenehue.training.schedule import rate_factor
 
 GREY_CHROMA = 5.0
@@ -109,8 +110,8 @@ class ColorModule(pl.LightningModule):
             predicted["mean"] = decode(outputs.soft_logits, self.bins, "mean")
         for name, ab in predicted.items():
             columns[name] = pictures(batch.true_lightness, ab)
-            quality = psnr(columns["truth"], columns[name])
-            self.log(f"val/psnr_{name}", float(quality.mean()), prog_bar=name == "reg", **options)
+            quality = [psnr(*pair) for pair in zip(columns["truth"], columns[name], strict=True)]
+            self.log(f"val/psnr_{name}", float(np.mean(quality)), prog_bar=name == "reg", **options)
         if batch_index == 0:
             self.sheet = sheet(list(columns.values()))
         if self.params.losses.scene and outputs.scene_logits is not None:
@@ -145,9 +146,9 @@ class ColorModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
-def use_channels_last(net: nn.Module) -> nn.Module:
-    """Puts channels innermost in memory, where convolutions are fastest on CPUs and tensor cores."""
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def use_channels_last(net: nn.Module) -> None:
+    """Puts channels innermost in memory, in place, where convolutions are fastest on CPUs and tensor cores."""
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _pooled(ab: Tensor, like: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What validation looks at, at the network's own size: decoded chroma, pictures, and their PSNR."""
+"""What validation looks at, at the network's own size: decoded chroma and pictures."""
 
 from __future__ import annotations
 
@@ -45,12 +45,6 @@ def sheet(columns: Sequence[UInt8], num: int = 8) -> UInt8:
     return np.concatenate(
         [np.concatenate(row, axis=1) for row in zip(*(column[:num] for column in columns), strict=True)]
     )
-
-
-def psnr(truth: UInt8, predicted: UInt8) -> npt.NDArray[np.float64]:
-    """Of each picture, in dB, over 8-bit RGB: (N, H, W, 3) twice to (N,)."""
-    squared = np.square(truth.astype(np.float64) - predicted).mean(axis=(1, 2, 3))
-    return np.asarray(10 * np.log10(255**2 / np.maximum(squared, 1e-10)))
 
 
 @torch.inference_mode()

@@ -7,11 +7,14 @@ is no such folder, so an old state is never taken up.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import scenehue
 
+KEPT = 5
+"""Stopped trainings whose state is kept, each some three times the size of its weights."""
 ROOMS = ("color", "data", "models", "training")
 
 
@@ -35,3 +38,25 @@ def fingerprint(texts: Iterable[str], files: Iterable[Path]) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
+
+
+def forget_abandoned(folder: Path, but: Path, keep: int = KEPT) -> list[Path]:
+    """Deletes the states of trainings that were stopped longest ago and never taken up again.
+
+    Args:
+        folder: Holds a folder for each training.
+        but: A training's own, which stays.
+        keep: How many others stay, too: those that were written to last, and so any that is running.
+
+    Returns:
+        What was deleted.
+    """
+
+    def last_write(state: Path) -> float:
+        return max((path.stat().st_mtime for path in (state, *state.iterdir())), default=0)
+
+    others = [state for state in folder.glob("*") if state.is_dir() and state != but]
+    oldest = sorted(others, key=last_write, reverse=True)[keep:]
+    for state in oldest:
+        shutil.rmtree(state, ignore_errors=True)
+    return oldest

@@ -17,9 +17,9 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from scenehue.errors import ArtifactError
+from scenehue.models.device import choose_device
 from scenehue.models.pretrained import create_classifier
 from scenehue.scenes.labels import NUM_SCENES
-from scenehue.scenes.teachers.devices import choose_device
 from scenehue.scenes.teachers.files import file_sha256
 from scenehue.scenes.views import central_views
 

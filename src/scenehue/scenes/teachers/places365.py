@@ -11,8 +11,8 @@ import timm
 import torch
 
 from scenehue.errors import ArtifactError
+from scenehue.models.device import choose_device
 from scenehue.scenes.labels import NUM_SCENES
-from scenehue.scenes.teachers.devices import choose_device
 from scenehue.scenes.teachers.files import file_sha256
 from scenehue.scenes.views import central_views
 
