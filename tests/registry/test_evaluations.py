@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from registry.workshop import write_dataset
+from scenehue.evaluation import evaluate
 from scenehue.evaluation.metrics import PHOTO_METRICS
 from scenehue.evaluation.results import Results
 from scenehue.registry import evaluations
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("quick")
 def counted(monkeypatch):
     """How often a model was really run over a data set."""
     times = []
-    real = evaluations.evaluate_model
-    monkeypatch.setattr(evaluations, "evaluate_model", lambda *args, **kwargs: times.append(1) or real(*args, **kwargs))
+    real = evaluate.evaluate_model
+    monkeypatch.setattr(evaluate, "evaluate_model", lambda *args, **kwargs: times.append(1) or real(*args, **kwargs))
     return times
 
 

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 from scenehue.data.shards import PhotoDataset
-from scenehue.evaluation.evaluate import evaluate_model
 from scenehue.evaluation.results import Results
 from scenehue.params import EvaluateParams
 from scenehue.registry.cache import cached
@@ -39,7 +38,9 @@ def evaluate_version(
     wanted = wanted or EvaluateParams()
 
     def compute(folder: Path) -> None:
+        # Torch comes with these, and is not needed where the results are there.
         from scenehue.evaluation.decoders import choose_decoders
+        from scenehue.evaluation.evaluate import evaluate_model
         from scenehue.evaluation.lpips import load_lpips
         from scenehue.inference.onnx_backend import OnnxModel
         from scenehue.models.checkpoint import CARD, ModelCard
