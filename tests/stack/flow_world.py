@@ -27,7 +27,8 @@ PARAMS: dict[str, Any] = {
     "train": {"epochs": 3, "learning_rate": 0.001, "losses": {"reg": 10.0, "scene": 1.0}},
     "tracking": {"uri": "sqlite:///mlflow.db"},
     "registry": {"name": MODEL},
-    "promotion": {"min_photos": 2, "max_latency_ratio": 100, "max_size_ratio": 100},
+    # Four test photographs prove little at the usual 95 %.
+    "promotion": {"min_photos": 2, "confidence": 0.5, "max_latency_ratio": 100, "max_size_ratio": 100},
 }
 
 
