@@ -24,8 +24,8 @@ from scenehue.data.loading import Batch, ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.models.network import ColorNet
 from scenehue.params import AugmentParams, ColorPriorParams, MachineParams, TrainParams
+from scenehue.training.batches import loader
 from scenehue.training.depthwise import keep_depthwise_in_float32
-from scenehue.training.fit import loader
 from scenehue.training.module import ColorModule, use_channels_last
 
 

@@ -73,6 +73,20 @@ def report() -> None:
 
 
 @app.command()
+def average(
+    checkpoints: Annotated[list[Path], typer.Argument(help="Folders of models; one named twice counts twice.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model.")],
+    half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Average the weights of models trained from one start, and set the result's decoders."""
+    from scenehue.params import load_params
+    from scenehue.training.average import average as averaged
+
+    averaged(load_params(params), checkpoints, output, Path(), half)
+
+
+@app.command()
 def record(params: ParamsFile = Path("params.yaml")) -> None:
     """Record the last training in MLflow if it is missing."""
     from scenehue.params import load_params

@@ -298,6 +298,9 @@ class TrainParams(Section):
     losses: LossParams = LossParams()
     schedule: ScheduleParams = ScheduleParams()
     augment: AugmentParams = AugmentParams()
+    emphasis: dict[str, Annotated[int, Field(ge=1, le=1000)]] = {}
+    """How many times an epoch shows the photographs whose paths match a pattern, such as ``{"*!birds/*": 8}``, each
+    time augmented anew; all others once. Paths as in ``manifest.parquet``."""
     size: int = Field(128, ge=32, le=1024, multiple_of=32)
     """Side of the square training crops, in pixels."""
     batch_size: int = Field(16, ge=1)
@@ -305,7 +308,7 @@ class TrainParams(Section):
     accumulate: int = Field(1, ge=1)
     """Batches whose gradients are added up before each step."""
     epochs: int = Field(10, ge=1)
-    """Times that each photograph is seen; a multiple of `validate_every`."""
+    """Times that each photograph is seen (more with `emphasis`); a multiple of `validate_every`."""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """The largest one; `schedule` says how it moves."""
     encoder_rate: float = Field(0.3, ge=0, le=1)

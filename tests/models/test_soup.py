@@ -21,11 +21,11 @@ def checkpoint(folder: Path, value: float, config: ModelParams = CONFIG) -> Path
     return folder
 
 
-def test_weights_and_statistics_are_averaged_and_the_first_card_kept(tmp_path: Path) -> None:
-    net, card = load_soup([checkpoint(tmp_path / str(value), value) for value in (1, 2, 6)])
+def test_weights_and_statistics_are_averaged(tmp_path: Path) -> None:
+    net, cards = load_soup([checkpoint(tmp_path / str(value), value) for value in (1, 2, 6)])
     floating = [value for value in net.state_dict().values() if value.is_floating_point()]
     assert all((value == 3).all() for value in floating)
-    assert card.size == 32
+    assert [card.size for card in cards] == [32, 64, 192]
     assert not net.training
 
 

@@ -310,6 +310,16 @@ def test_a_queued_experiment_goes_on_where_its_deleted_copy_was(root: Path, monk
     assert len(curves(second / "artifacts/train")) == 2
 
 
+def test_emphasis_makes_an_epoch_longer(root: Path) -> None:
+    plain, emphasised = changed(epochs=1, batch_size=1), changed(epochs=1, batch_size=1, emphasis={"a*": 3})
+    photos = PhotoDataset(root / "artifacts/dataset", "train").manifest["path"].to_pylist()
+    steps = []
+    for params in (plain, emphasised):
+        train.run(params, root)
+        steps.append(int(curves(root / "artifacts/train")[-1]["step"]))
+    assert steps == [len(photos), len(photos) + 2 * sum(path.startswith("a") for path in photos)]
+
+
 def test_a_frozen_encoder_stays_as_it_was(root: Path) -> None:
     frozen = {"encoder": "resnet10t", "pretrained": False, "decoder_channels": [8, 8, 8]}
     train.run(changed(epochs=1, encoder_rate=0, model=frozen), root)

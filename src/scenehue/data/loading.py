@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -95,7 +96,7 @@ class ColorDataset(Dataset[Batch]):
         augment: AugmentParams | None = None,
         seed: int = 0,
         maps: bool = False,
-        copies: Sequence[int] | None = None,
+        copies: Sequence[int] | npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.photos, self.scenes, self.size, self.seed, self.maps = photos, scenes, size, seed, maps
         self.geometry = training_geometry(augment, size) if augment else None

@@ -6,33 +6,29 @@ import csv
 import json
 import shutil
 import zipfile
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
 from rich.console import Console
 
+from scenehue.data.emphasis import copies
 from scenehue.data.files import home_of, replacing_folder
 from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
-from scenehue.evaluation.tuning import TEMPERATURES, tune_reg, tune_vivid
 from scenehue.models.checkpoint import WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import ColorPriorParams, Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
 from scenehue.training.batches import loader, steps_per_epoch
+from scenehue.training.decoders import set_decoders
 from scenehue.training.fit import Fitted, fit
 from scenehue.training.module import ColorModule
-from scenehue.training.pictures import decoded
 from scenehue.training.processes import launch, own_place, started_by_torchrun
 from scenehue.training.resume import fingerprint, forget_abandoned
 
 INPUTS = ("dataset/manifest.parquet", "scene_probs/scene_probs.parquet", "color_prior/color_prior.npz")
-
-TUNING_PHOTOS = 200
-"""As many validation photographs, the first by hash, are looked at to set the decoders."""
 
 
 def run(params: Params, root: Path = Path(".")) -> None:
@@ -61,7 +57,8 @@ def run(params: Params, root: Path = Path(".")) -> None:
             "train.model.segmentation_stride asks for a segmentation head, but no training photo has a segmentation "
             "map; set it to null, or name a source with maps in dataset.sources"
         )
-    seen = ColorDataset(photos, scenes, size, train.augment, train.seed, maps=maps)
+    times = copies(photos.manifest["path"].to_pylist(), train.emphasis)
+    seen = ColorDataset(photos, scenes, size, train.augment, train.seed, maps=maps, copies=times)
     unseen = ColorDataset(validation, scenes, size, maps=maps)
     pl.seed_everything(train.seed, workers=True, verbose=False)
     net = _start(train, root)
@@ -123,21 +120,18 @@ def _start(params: TrainParams, root: Path) -> ColorNet:
 
 
 def _describe(module: ColorModule, params: Params, inputs: str, validation: ColorDataset) -> ModelCard:
-    train, decoders = params.train, {}
-    reg, soft = train.losses.reg > 0 and train.calibrate_reg, train.losses.soft > 0
-    if len(validation) and (reg or soft):
-        batches = islice(
-            loader(validation, train, params.machine, training=False), -(-TUNING_PHOTOS // train.batch_size)
-        )
-        truths, regression, annealed = decoded(module.net.eval(), module.bins, batches, TEMPERATURES)
-        if reg:
-            decoders["reg"] = tune_reg(truths, regression)
-        if soft:
-            decoders["vivid"] = tune_vivid(truths, annealed)
+    train = params.train
+    batches = loader(validation, train, params.machine, training=False) if len(validation) else ()
     return ModelCard(
         architecture=train.model,
         size=train.size,
-        decoders=decoders,
+        decoders=set_decoders(
+            module.net,
+            module.bins,
+            batches,
+            reg=train.losses.reg > 0 and train.calibrate_reg,
+            vivid=train.losses.soft > 0,
+        ),
         provenance={"inputs": inputs, "params": train.model_dump(mode="json")},
     )
 

@@ -1,0 +1,50 @@
+"""Several trained networks made into one by averaging their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from scenehue.data.loading import ColorDataset, SceneLabels
+from scenehue.data.shards import PhotoDataset
+from scenehue.errors import ArtifactError
+from scenehue.evaluation.decoders import trained
+from scenehue.models.checkpoint import save_checkpoint
+from scenehue.models.soup import load_soup
+from scenehue.params import Params
+from scenehue.training.batches import loader
+from scenehue.training.decoders import set_decoders
+
+
+def average(params: Params, folders: Sequence[Path], output: Path, root: Path, half: bool = False) -> None:
+    """Averages networks of one start, sets the decoders on the validation photographs, and writes the result.
+
+    Args:
+        params: `train.batch_size`, `train.calibrate_reg` and `machine` are read.
+        folders: Of checkpoints; one that is named twice counts twice.
+        output: Folder of the new checkpoint.
+        root: Where ``artifacts/dataset`` and ``artifacts/scene_probs`` lie.
+        half: Store the weights in half precision.
+
+    Raises:
+        ArtifactError: A checkpoint or the validation photographs cannot be read, or there are none of either.
+    """
+    net, cards = load_soup(folders)
+    card, artifacts = cards[0], root / "artifacts"
+    photos = PhotoDataset(artifacts / "dataset", "val")
+    if not len(photos):
+        raise ArtifactError("artifacts/dataset has no validation photographs on which the decoders could be set")
+    scenes = SceneLabels(artifacts / "scene_probs/scene_probs.parquet")
+    batches = loader(ColorDataset(photos, scenes, card.size), params.train, params.machine, training=False)
+    decoders = set_decoders(
+        net,
+        torch.tensor(card.bins),
+        batches,
+        reg=trained("reg", card) and params.train.calibrate_reg,
+        vivid=trained("soft", card),
+    )
+    provenance = {"average": [other.provenance for other in cards]}
+    described = card.model_copy(update={"decoders": decoders, "provenance": provenance})
+    save_checkpoint(output, net, described, torch.float16 if half else torch.float32)

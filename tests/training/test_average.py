@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from scenehue.cli import app
+from scenehue.errors import ArtifactError
+from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.network import ColorNet
+from scenehue.training.average import average
+from stages.training import changed, make_inputs
+
+PARAMS = changed()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Path:
+    root = make_inputs(tmp_path_factory.mktemp("root"), sample_folder)
+    net = ColorNet(PARAMS.train.model)
+    for name in ("one", "two"):
+        with torch.no_grad():
+            net.soft_head.weight.add_(torch.randn_like(net.soft_head.weight))
+        card = ModelCard(architecture=PARAMS.train.model, size=32, provenance={"name": name})
+        save_checkpoint(root / name, net, card)
+    return root
+
+
+def test_the_mean_has_decoders_of_its_own_and_says_what_it_is_made_of(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    result = CliRunner().invoke(app, ["average", "one", "two", "two", "-o", "mean", "--half"])
+    assert result.exit_code == 0, result.output
+    one, two, mean = (load_checkpoint(name)[0].soft_head.weight for name in ("one", "two", "mean"))
+    torch.testing.assert_close(mean, (one + 2 * two) / 3, rtol=1e-3, atol=1e-3)
+    card = load_checkpoint("mean")[1]
+    assert set(card.decoders) == {"reg", "vivid"}
+    assert [of["name"] for of in card.provenance["average"]] == ["one", "two", "two"]
+    assert (root / "mean/model.safetensors").stat().st_size < 0.6 * (root / "one/model.safetensors").stat().st_size
+
+
+def test_without_validation_photographs_nothing_is_written(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError):
+        average(PARAMS, [root / "one"], tmp_path / "mean", tmp_path)
+    assert not (tmp_path / "mean").exists()
