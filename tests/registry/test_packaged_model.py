@@ -147,8 +147,14 @@ def test_planted_and_changed_files_are_refused(package, tmp_path):
     import hashlib
 
     digest = hashlib.sha256((package / "files.json").read_bytes()).hexdigest()
-    check_files(package, digest, "version 1")
     copy = tmp_path / "copy"
+    shutil.copytree(package, copy)
+    compiled = copy / "__pycache__/packaged_model.cpython-311.pyc"
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.write_bytes(b"planted")
+    check_files(copy, digest, "version 1")
+    assert not compiled.exists()
+    shutil.rmtree(copy)
     for place, words in (("python_model.pkl", "was not there"), (f"{MODEL}/model.onnx", "not what was registered")):
         shutil.copytree(package, copy)
         (copy / place).write_bytes(b"planted")

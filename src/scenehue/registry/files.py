@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 from scenehue.errors import ArtifactError
@@ -28,6 +29,8 @@ def list_files(folder: Path) -> str:
 def check_files(folder: Path, digest: str, what: str) -> None:
     """Compares a folder with its list, and the list with its digest.
 
+    What Python compiled when somebody loaded the package where it lies is removed first, whoever compiled it.
+
     Raises:
         ArtifactError: A file is missing, foreign, or changed; the message names it.
     """
@@ -37,6 +40,8 @@ def check_files(folder: Path, digest: str, what: str) -> None:
         raise ArtifactError(f"{what} is incomplete: {LIST} is missing; register it anew") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise ArtifactError(f"{what} is refused: its {LIST} is not the one that was registered")
+    for compiled in list(folder.rglob("__pycache__")):
+        shutil.rmtree(compiled)
     listed, found = json.loads(content), _digests(folder)
     for path in sorted(listed.keys() | found.keys()):
         if path not in listed:
