@@ -45,11 +45,13 @@ def moto_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def moto(moto_server: str) -> str:
-    """A fresh account at moto, which takes any keys."""
-    tell(moto_server, "reset-auth", b"1000000")
+def moto(moto_server: str) -> Iterator[str]:
+    """A fresh account at moto, which takes any keys. All its servers in a process share what it was told."""
+    tell(moto_server, "reset-auth", b"inf")
     tell(moto_server, "reset", b"")
-    return moto_server
+    yield moto_server
+    tell(moto_server, "reset-auth", b"inf")
+    tell(moto_server, "reset", b"")
 
 
 def tell(server: str, what: str, body: bytes) -> None:
