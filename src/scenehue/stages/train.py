@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import zipfile
@@ -24,6 +23,7 @@ from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_re
 from scenehue.training.batches import loader, steps_per_epoch
 from scenehue.training.decoders import set_decoders
 from scenehue.training.fit import Fitted, fit
+from scenehue.training.history import CURVES, write_curves
 from scenehue.training.module import ColorModule
 from scenehue.training.processes import launch, own_place, started_by_torchrun
 from scenehue.training.resume import fingerprint, forget_abandoned
@@ -152,8 +152,4 @@ def _prior(artifacts: Path, encoding: ColorPriorParams) -> tuple[np.ndarray, np.
 def _write_numbers(folder: Path, fitted: Fitted) -> None:
     numbers = {name.replace("/", "_"): value for name, value in fitted.best.items()}
     (folder / "metrics.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    with (folder / "curves.csv").open("w", newline="") as file:
-        names = list(dict.fromkeys(name for row in fitted.history for name in row))
-        writer = csv.DictWriter(file, [name.replace("/", "_") for name in names])
-        writer.writeheader()
-        writer.writerows({name.replace("/", "_"): value for name, value in row.items()} for row in fitted.history)
+    write_curves(folder / CURVES, fitted.history)
