@@ -18,6 +18,7 @@ LABELS = ("scene_probs", "color_prior")
 _BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 _RUNNING = re.compile(r"Running stage '([^']+)'")
 _FROM_CACHE = re.compile(r"Stage '([^']+)' is cached - skipping run")
+_CORRUPT = re.compile(r"RWLock-file .*(JSON structure is corrupted|format error)")
 _POLL_SECONDS = 10.0
 
 
@@ -116,9 +117,13 @@ def _patiently(
 ) -> Ended:
     """Runs a command, again and again while another DVC command has the lock."""
     give_up = time.monotonic() + patience_hours * 3600
-    told = False
+    told = healed = False
     while True:
         ended = run(command, root, say, watch)
+        if ended.status and not healed and any(_CORRUPT.search(line) for line in ended.lines):
+            _heal(root, say)
+            healed = True
+            continue
         busy = [line for line in ended.lines if _BUSY.search(line)]
         if not ended.status or not busy:
             return ended
@@ -134,6 +139,15 @@ def _patiently(
             say(f"DVC is busy: {holders}. Waiting for up to {patience_hours:g} hours.")
             told = True
         time.sleep(_POLL_SECONDS)
+
+
+def _heal(root: Path, say: Say) -> None:
+    """Removes DVC's list of who uses which file, which a kill or a full disk has cut in mid-write.
+
+    DVC writes the list in place, refuses every command while it is broken, and starts a new one where there is none.
+    """
+    (root / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+    say("DVC's list of files in use (.dvc/tmp/rwlock) was cut short, as by a kill; it is begun anew.")
 
 
 def _why(ended: Ended, what: str) -> str:

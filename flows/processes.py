@@ -95,6 +95,8 @@ def end_orphans(root: Path, say: Say) -> int:
         How many processes there were.
     """
     orphans = [process for process in psutil.process_iter() if _is_orphan(process, root)]
+    # The oldest first: DVC before its stage, or DVC would see the stage fail, and die while it writes that down.
+    orphans.sort(key=lambda process: process.create_time())
     for process in orphans:
         with contextlib.suppress(psutil.Error):
             say(f"ending process {process.pid}, which a killed run has left: {' '.join(process.cmdline())[:200]}")
