@@ -118,12 +118,12 @@ def test_a_resumed_training_goes_on_with_its_run(tracking, runs, tmp_path):
         train()
     first = runs()[0].info.run_id
     with start_run(tracking, tmp_path, inputs="abc") as sink:
-        sink.log_params({"epochs": 3, "machine": {"device": "cuda"}, "new": 1})
+        sink.log_params({"epochs": 3, "machine": {"device": "cuda"}, "new": 1, "emphasis": {"*!a/*": 8}})
         sink.log_metrics({"loss": 1}, 1)
     assert sink.run_id == first
     (run,) = runs()
     assert run.info.status == "FINISHED"
-    assert run.data.params == {"epochs": "3", "machine.device": "cpu", "new": "1"}
+    assert run.data.params == {"epochs": "3", "machine.device": "cpu", "new": "1", "emphasis": "{'*!a/*': 8}"}
     assert [point.value for point in runs.client.get_metric_history(first, "loss")] == [2, 1]
     # Once finished, the same inputs are a new run, and so are others at any time.
     for inputs in ("abc", "xyz"):

@@ -49,6 +49,13 @@ def test_flatten_keeps_every_value():
     assert flatten(tree) == {"a": 1, "b.c": None, "b.d.0.e": "x", "b.d.1": 2, "f.0": 0.5}
 
 
+def test_flatten_keeps_mappings_whole_whose_keys_are_no_names():
+    assert flatten({"a": {"*!birds/*": 8, "b": 1}, "c": {"d": {"e?": 2}}}) == {
+        "a": {"*!birds/*": 8, "b": 1},
+        "c.d": {"e?": 2},
+    }
+
+
 def test_what_the_user_has_set_about_patience_stays(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "99")
     monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)

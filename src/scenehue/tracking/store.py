@@ -13,6 +13,7 @@ from typing import Any
 from scenehue.data.files import home_of
 
 SQLITE = "sqlite:///"
+_NAME = re.compile(r"[\w\-. :/]+")
 _QUICK = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -61,15 +62,20 @@ def without_secrets(text: str) -> str:
 def flatten(tree: Mapping[str, Any], prefix: str = "", lists: bool = True) -> dict[str, Any]:
     """Nested mappings, and lists if wanted, as one mapping of dotted names.
 
+    A mapping with a key that MLflow would refuse in a name, such as a pattern of paths, stays whole.
+
     Example:
-        >>> flatten({"train": {"epochs": 3, "stages": [{"size": 64}]}})
-        {'train.epochs': 3, 'train.stages.0.size': 64}
+        >>> flatten({"train": {"epochs": 3, "stages": [{"size": 64}], "emphasis": {"*!birds/*": 8}}})
+        {'train.epochs': 3, 'train.stages.0.size': 64, 'train.emphasis': {'*!birds/*': 8}}
     """
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if lists and isinstance(value, list | tuple):
             value = {str(index): item for index, item in enumerate(value)}
-        flat |= flatten(value, f"{prefix}{key}.", lists) if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        if isinstance(value, Mapping) and all(_NAME.fullmatch(str(inner)) for inner in value):
+            flat |= flatten(value, f"{prefix}{key}.", lists)
+        else:
+            flat[f"{prefix}{key}"] = value
     return flat
 
 
