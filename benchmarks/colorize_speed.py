@@ -10,6 +10,7 @@ the time from the start of Python to the first picture.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import subprocess
 import sys
@@ -54,21 +55,35 @@ def make_folder(folder: Path, width: int, height: int, count: int) -> None:
         image.crop((0, 0, width, height)).save(folder / f"{index:05}.jpg", quality=90)
 
 
-def whole(model: ChromaModel, folder: Path) -> float:
-    """Seconds to colour a folder."""
+def whole(model: ChromaModel, folder: Path, size: int | None = None) -> float:
+    """Seconds to colour a folder, at the model's working size or another."""
     items = find_photos([str(folder)])
+    settings = Settings(size=size)
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as out:
-            results = list(Batch(model, FolderSink(Path(out)), Settings(), workers=CORES).run(items))
+            results = list(Batch(model, FolderSink(Path(out)), settings, workers=CORES).run(items))
         assert all(result.status == "done" for result in results)
 
     return best(run)
 
 
-def network_alone(model: ChromaModel, height: int, width: int, count: int) -> float:
+def files_alone(folder: Path) -> float:
+    """Seconds to decode and encode a folder's photographs, on all cores."""
+
+    def again(path: Path) -> None:
+        Image.open(path).convert("RGB").save(io.BytesIO(), "JPEG", quality=95, subsampling=0)
+
+    def run() -> None:
+        with ThreadPoolExecutor(CORES) as pool:
+            list(pool.map(again, folder.iterdir()))
+
+    return best(run)
+
+
+def network_alone(model: ChromaModel, height: int, width: int, count: int, size: int | None = None) -> float:
     """Seconds for as many predictions as there are photos, on all cores."""
-    shape = working_shape(height, width, model.size, model.multiple)
+    shape = working_shape(height, width, size or model.size, model.multiple)
     lightness = np.random.default_rng(0).uniform(0, 100, (1, *shape)).astype(np.float32)
 
     def run() -> None:
@@ -99,10 +114,13 @@ def main() -> None:
         rows.append(("this network, 256x256", f"{ours * 1e3:.1f} ms", ""))
         ratio = f"{theirs / ours:.1f}x (at least 5 wanted)"
         rows.append(("the paper's U-Net, 256x256", f"{theirs * 1e3:.1f} ms", ratio))
-        alone, seconds = network_alone(model, 480, 640, count), whole(model, medium)
-        rows.append(("640x480 JPEGs, network alone", f"{count / alone:.1f} photos/s", ""))
-        ratio = f"{alone / seconds:.2f} (at least 0.75 wanted)"
-        rows.append(("640x480 JPEGs, whole command", f"{count / seconds:.1f} photos/s", ratio))
+        for size in dict.fromkeys((model.size, 256)):
+            alone, seconds = network_alone(model, 480, 640, count, size), whole(model, medium, size)
+            what = f"640x480 JPEGs, working size {size}"
+            rows.append((f"{what}, network alone", f"{count / alone:.1f} photos/s", ""))
+            ratio = f"{alone / seconds:.2f} (at least 0.75 wanted)"
+            rows.append((f"{what}, whole command", f"{count / seconds:.1f} photos/s", ratio))
+        rows.append(("640x480 JPEGs, decode and encode alone", f"{count / files_alone(medium):.1f} photos/s", ""))
         verb = "import typer; from scenehue.inference.command import colorize; typer.run(colorize)"
         photo, result = str(next(small.iterdir())), str(Path(name, "x.jpg"))
         command = [sys.executable, "-c", verb, photo, "-o", result, "-m", str(folder), "--overwrite"]
