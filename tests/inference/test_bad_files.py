@@ -109,13 +109,15 @@ def test_one_bad_file_does_not_stop_the_others(tinter, tmp_path):
     folder.mkdir()
     for name in ("a.jpg", "b.png", "-dash.jpg", "with space ü.jpg"):
         (folder / name).write_bytes(encoded(picture(), "PNG" if name.endswith("png") else "JPEG"))
+    long = "写" * 82 + ".jpg"  # as many bytes as a file's name may have
+    (folder / long).write_bytes(encoded(picture(), "JPEG"))
     for name, (data, _) in BAD.items():
         (folder / f"{name}.jpg").write_bytes(data)
     results = colour_folder(tinter, folder, tmp_path / "out")
     done = {name for name, result in results.items() if result.status == "done"}
-    assert done == {"a.jpg", "b.png", "-dash.jpg", "with space ü.jpg"}
+    assert done == {"a.jpg", "b.png", "-dash.jpg", "with space ü.jpg", long}
     assert {path.name for path in (tmp_path / "out").iterdir()} == done
-    assert len(results) == len(BAD) + 4
+    assert len(results) == len(BAD) + 5
     assert all(BAD[Path(name).stem][1] in result.reason for name, result in results.items() if name not in done)
 
 
@@ -152,11 +154,6 @@ def test_no_rights(tinter, tmp_path):
     ("name", "kind"), [("big.jpg", "JPEG"), ("big.png", "PNG"), ("big.tif", "TIFF"), ("big.webp", "WEBP")]
 )
 def test_disk_full_in_mid_write_leaves_nothing(name, kind, tmp_path):
-    kind = (
-        {"jpg": "JPEG", "png": "PNG", "tif": "TIFF", "webp": "WEBP"}[name[-3:].strip(".")]
-        if name[-4:] != "webp"
-        else "WEBP"
-    )
     (tmp_path / name).write_bytes(encoded(noise((400, 300)), kind))
     program = f"""
 import resource, signal, sys
@@ -188,6 +185,17 @@ def test_original_is_never_replaced_unless_told(tinter, tmp_path):
     assert path.read_bytes() == before
     assert colour_folder(tinter, tmp_path, tmp_path, replace_originals=True)["a.png"].status == "done"
     assert path.read_bytes() != before
+
+
+def test_no_other_original_is_replaced_either(tinter, tmp_path):
+    for folder, side in (("a", 32), ("b", 48)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").write_bytes(encoded(picture(side, side), "PNG"))
+    before = (tmp_path / "a/x.png").read_bytes()
+    items = find_photos([str(tmp_path / "b"), str(tmp_path / "a")])
+    results = list(Batch(tinter, FolderSink(tmp_path / "a"), Settings(), Existing(overwrite=True)).run(items))
+    assert {result.status for result in results} == {"failed"}
+    assert (tmp_path / "a/x.png").read_bytes() == before
 
 
 def test_links_to_the_original_are_seen_through(tinter, tmp_path):

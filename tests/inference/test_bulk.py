@@ -148,6 +148,12 @@ def test_originals_are_never_replaced(archive):
     assert (archive.photos / "a.jpg").read_bytes() == JPEG
 
 
+def test_results_among_the_originals_are_no_originals(archive):
+    archive.work = replace(archive.work, target=str(archive.photos / "color"))
+    assert archive.run()[0].done == 5
+    assert archive.run()[0].photos == 0
+
+
 def test_another_model_is_another_job(files):
     work = Work(files, "results", Settings())
     other = Work(ModelFiles(files.files, "0" * 64), "results", Settings())

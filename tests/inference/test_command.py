@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -66,6 +67,23 @@ def test_without_an_output_results_lie_beside_the_originals(run, folder, tmp_pat
     assert (folder / "a.jpg").read_bytes() != before
 
 
+def test_what_lies_beside_a_folder_named_by_dots(run, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder / "1920")
+    run("colorize", "..")
+    assert tree(tmp_path / "scans-color") == ["1920/b.png", "1920/c.tif", "a.jpg"]
+
+
+def test_results_are_not_coloured_again(run, folder, tmp_path):
+    for _ in range(2):
+        run("colorize", "scans", "-o", "scans/color", "--resume")
+    assert tree(folder / "color") == ["1920/b.png", "1920/c.tif", "a.jpg"]
+    shutil.rmtree(folder / "color")
+    for _ in range(2):
+        result = run("colorize", "scans/*.jpg", "--resume", "--compare")
+    assert tree(folder)[2:] == ["a-color.jpg", "a-color.jpg.compare.jpg", "a.jpg"]
+    assert "2 results of earlier runs are left out" in result.stderr
+
+
 def test_one_file_to_one_file(run, folder, tmp_path):
     run("colorize", folder / "a.jpg", "-o", "new.webp")
     assert Image.open("new.webp").format == "WEBP"
@@ -88,7 +106,7 @@ def test_json_and_compare(run, folder, tmp_path):
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert sorted(line["status"] for line in lines) == ["done", "done", "done", "failed"]
     assert {"source", "target", "reason", "notes", "megapixels", "seconds"} <= set(lines[0])
-    sheet = Image.open(tmp_path / "out/a.compare.jpg")
+    sheet = Image.open(tmp_path / "out/a.jpg.compare.jpg")
     assert sheet.width > 2 * 48
     assert "bad.jpg: a web page" in result.stderr
 
@@ -119,6 +137,8 @@ def test_commands_that_cannot_be_meant(run, folder):
         ([folder, "--decoder", "loud"], "there is no decoder"),
         (["-", "-o", "out"], "has no name"),
         (["-"], "say with -o"),
+        ([folder, "-o", "out.jpg"], "out.jpg is the name of one photo"),
+        ([folder / "a.jpg", "-o", "out.bmp"], "BMP files are not written; choose jpeg, png"),
         ([folder / "a.jpg", "-o", "-", "--compare"], "needs a place"),
     ):
         with pytest.raises(ScenehueError, match=reason):

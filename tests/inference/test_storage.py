@@ -1,4 +1,6 @@
-import threading
+import contextlib
+import os
+import time
 from pathlib import PurePosixPath
 
 import boto3
@@ -49,6 +51,57 @@ def test_patterns_files_and_repetitions(tmp_path, monkeypatch):
             found(nothing)
 
 
+def test_a_photo_named_in_several_ways_is_listed_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans/a.jpg").write_bytes(JPEG)
+    assert found("scans", "./scans/", tmp_path / "scans", "scans/../scans/a.jpg", "scans/*.jpg") == [
+        ("scans/a.jpg", "a.jpg")
+    ]
+
+
+def test_results_inside_the_originals_are_passed_over(tmp_path):
+    for name in ("a.jpg", "out/a.jpg", "out/sub/b.jpg", "sub/out/c.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(JPEG)
+
+    def relatives(folder, results):
+        return [str(item.relative) for item in find_photos([str(folder)], str(results))]
+
+    assert relatives(tmp_path, tmp_path / "out") == ["a.jpg", "sub/out/c.jpg"]
+    (tmp_path / "link").symlink_to("out")
+    assert relatives(tmp_path, tmp_path / "link") == ["a.jpg", "sub/out/c.jpg"]
+    for elsewhere in (tmp_path / "out", tmp_path, tmp_path / "none"):
+        assert relatives(tmp_path / "out", elsewhere) == ["a.jpg", "sub/b.jpg"]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, tinter):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "fine.jpg").write_bytes(JPEG)
+    results = Batch(tinter, FolderSink(tmp_path / "out"), Settings()).run(find_photos([str(tmp_path)]))
+    assert sorted((result.status, result.reason[:9]) for result in results) == [("done", ""), ("failed", "is a pipe")]
+
+
+def test_a_folder_that_cannot_be_searched_is_reported_and_the_rest_is_done(tmp_path, tinter, monkeypatch):
+    (tmp_path / "in/closed").mkdir(parents=True)
+    (tmp_path / "in/fine.jpg").write_bytes(JPEG)
+    search = os.scandir
+
+    def scandir(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return search(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    results = Batch(tinter, FolderSink(tmp_path / "out"), Settings()).run(find_photos([str(tmp_path / "in")]))
+    found = {os.path.basename(result.source): (result.status, result.reason) for result in results}
+    assert found.pop("fine.jpg") == ("done", "")
+    assert found.pop("closed")[0] == "failed"
+    assert not found
+    with pytest.raises(PhotoError, match="closed: cannot be read: Permission denied"):
+        find_photos([str(tmp_path / "in/closed")])
+
+
 @pytest.fixture
 def bucket(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -75,6 +128,21 @@ def test_s3_prefixes_and_objects(bucket):
     assert found("s3://archive/old/a.jpg") == [("s3://archive/old/a.jpg", "a.jpg")]
     with pytest.raises(PhotoError, match="no such bucket"):
         found("s3://nowhere/x")
+
+
+def test_s3_results_inside_the_originals_are_passed_over(bucket):
+    bucket.put_object(Bucket="archive", Key="old/color/a.jpg", Body=JPEG)
+    relatives = [str(item.relative) for item in find_photos(["s3://archive/old"], "s3://archive/old/color/")]
+    assert relatives == ["1920/b.jpg", "a.jpg"]
+    assert len(find_photos(["s3://archive/old"], "s3://archive")) == 3
+
+
+def test_no_key_leads_out_of_the_folder(bucket, tinter, tmp_path):
+    bucket.put_object(Bucket="archive", Key="old/../../evil.jpg", Body=JPEG)
+    items = find_photos(["s3://archive/old"])
+    results = list(Batch(tinter, FolderSink(tmp_path / "a/b"), Settings()).run(items))
+    assert [result.reason for result in results if "outside of the folder" in result.reason]
+    assert sorted(path.name for path in tmp_path.rglob("*.jpg")) == ["a.jpg", "b.jpg"]
 
 
 def test_s3_to_s3_and_resume(bucket, tinter):
@@ -124,11 +192,14 @@ def test_large_photos_are_taken_one_at_a_time(tinter, tmp_path, monkeypatch):
     inside, most = [], []
 
     class Counting(FolderSink):
+        @contextlib.contextmanager
         def written(self, relative: PurePosixPath):
-            inside.append(threading.get_ident())
-            most.append(len(inside))
-            inside.pop()
-            return super().written(relative)
+            with super().written(relative) as path:
+                inside.append(relative)
+                time.sleep(0.02)
+                most.append(len(inside))
+                yield path
+                inside.remove(relative)
 
     for index in range(6):
         (tmp_path / f"{index}.jpg").write_bytes(JPEG)

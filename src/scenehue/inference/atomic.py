@@ -34,7 +34,8 @@ def written_aside(path: Path) -> Iterator[Path]:
         >>> [file.name for file in (folder / "new").iterdir()]
         ['a.txt']
     """
-    aside = path.with_name(f".{path.name[:200]}.{os.getpid()}-{next(_numbers)}.part")
+    name = os.fsdecode(os.fsencode(path.name)[:200])  # names are limited in bytes
+    aside = path.with_name(f".{name}.{os.getpid()}-{next(_numbers)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside

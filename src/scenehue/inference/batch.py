@@ -16,7 +16,7 @@ from scenehue.inference.convert import Settings, convert, open_source
 from scenehue.inference.formats import PHOTO_SUFFIXES, PNG, Format, format_of_path
 from scenehue.inference.model import ChromaModel
 from scenehue.inference.photo_file import Photo
-from scenehue.inference.storage import Item, Sink
+from scenehue.inference.storage import STANDARD, Item, Sink, place_of
 
 LARGE_MEGAPIXELS = 16.0
 """Photos from this size on are taken one at a time, on all cores, so that memory stays bounded."""
@@ -82,6 +82,16 @@ def planned_name(item: Item, settings: Settings) -> tuple[PurePosixPath, Format 
     return relative, None
 
 
+def sheet_name(result: PurePosixPath) -> PurePosixPath:
+    """The place of the before/after sheet that belongs to a result.
+
+    Example:
+        >>> sheet_name(PurePosixPath("1920/a.jpg")).as_posix()
+        '1920/a.jpg.compare.jpg'
+    """
+    return result.with_name(f"{result.name}.compare.jpg")
+
+
 def _suffixed(relative: PurePosixPath, kind: Format) -> PurePosixPath:
     stem = relative.stem if relative.suffix.lower() in PHOTO_SUFFIXES else relative.name
     return relative.with_name(stem + kind.suffixes[0])
@@ -104,11 +114,13 @@ class Batch:
         self.model, self.sink, self.settings, self.workers = model, sink, settings, workers
         self.existing = existing or Existing()
         self._large = threading.Lock()
+        self._originals: set[str] = set()
         self._claimed: dict[str, str] = {}
         self._claiming = threading.Lock()
 
     def run(self, items: Sequence[Item]) -> Iterator[Result]:
         """Colours the photos, and yields what became of each, in the order in which they are finished."""
+        self._originals = {place_of(item.name) for item in items if item.name != STANDARD}
         remaining = iter(items)
         with ThreadPoolExecutor(self.workers, thread_name_prefix="photo") as pool:
             running: set[Future[Result]] = set()
@@ -167,6 +179,8 @@ class Batch:
             PhotoError: Its result must not be written.
         """
         address = self.sink.address(relative)
+        if ".." in relative.parts:  # an object's key may be anything
+            raise PhotoError(item.name, f"its result would lie at {address}, outside of the folder of results")
         with self._claiming:
             other = self._claimed.setdefault(address, item.name)
         if other != item.name:
@@ -177,6 +191,8 @@ class Batch:
             raise PhotoError(
                 item.name, "its result would replace the original; choose another place, or --replace-originals"
             )
+        if place_of(address) in self._originals:
+            raise PhotoError(item.name, f"its result would replace another original, {address}; choose another place")
         if self.existing.overwrite or not self.sink.exists(relative):
             return False
         if self.existing.resume:
@@ -189,6 +205,6 @@ class Batch:
         with contextlib.ExitStack() as stack:
             sheet = None
             if self.settings.compare:
-                sheet = stack.enter_context(self.sink.written(relative.with_name(f"{relative.stem}.compare.jpg")))
+                sheet = stack.enter_context(self.sink.written(sheet_name(relative)))
             path = stack.enter_context(self.sink.written(relative))
             convert(self.model, photo, path, kind, self.settings, sheet)

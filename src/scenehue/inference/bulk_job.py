@@ -101,6 +101,7 @@ class Job:
 
     def __init__(self, folder: Path, source: str, settings: Settings, shard_photos: int, about: dict[str, Any]) -> None:
         self.folder, self.source, self.settings = folder, source, settings
+        self.target: str | None = about.get("target")
         (folder / "done").mkdir(parents=True, exist_ok=True)
         _write_json(folder / "job.json", about | {"shard_photos": shard_photos})
         self.shard_photos = shard_photos
@@ -122,7 +123,7 @@ class Job:
             taken[self._result_of(_item(row))] = row["name"]
         count = total = 0
         with _table(path, _COLUMNS) as new, _table(self.folder / "refused.csv", ("file", "reason")) as refused:
-            for item in photos_in(self.source):
+            for item in photos_in(self.source, self.target):
                 total += 1
                 place = self._result_of(item)
                 if (first := taken.setdefault(place, item.name)) != item.name:

@@ -88,7 +88,7 @@ def colorize(
     """Colour photographs, in full resolution and with all that their files carry.
 
     Bad photos are reported together at the end and do not stop the others. The exit code is 0 when all went
-    well, 1 when some failed, 2 when the command itself is wrong.
+    well, 1 when some failed or nothing could be begun, 2 when an option cannot be understood.
     """
     import os
 
@@ -96,10 +96,12 @@ def colorize(
     from scenehue.inference.convert import Settings
     from scenehue.inference.formats import format_named
     from scenehue.inference.loading import load_model
-    from scenehue.inference.storage import find_photos
+    from scenehue.inference.storage import find_photos, lies_in
 
     kind = format_named(format) if format else None
-    items, sink = plan(find_photos(inputs), inputs, output, replace_originals)
+    if output and any(os.path.isdir(text) or text.startswith(S3) for text in inputs if lies_in(output, text)):
+        print(f"{output}: holds results, so photos in it are left out", file=sys.stderr)
+    items, sink = plan(find_photos(inputs, output), inputs, output, replace_originals)
     if output == STANDARD and compare:
         raise ScenehueError(
             "--compare needs a place for its sheets, and standard output is none; name a file or folder"
@@ -131,13 +133,14 @@ def plan(
         The photos with their places, and what writes them.
 
     Raises:
-        ScenehueError: Several photos would go to one place, or photos without a place of their own have no output.
+        ScenehueError: Several photos would go to one place, photos without a place of their own have no output, or the
+            output is no place for them.
     """
     import os
     from dataclasses import replace
     from pathlib import PurePosixPath
 
-    from scenehue.inference.formats import format_of_path
+    from scenehue.inference.formats import FORMATS, PHOTO_SUFFIXES, format_of_path
     from scenehue.inference.storage import FolderSink, S3Sink, StandardSink
 
     single = len(items) == 1 and len(inputs) == 1 and not os.path.isdir(inputs[0])
@@ -151,9 +154,14 @@ def plan(
         if replace_originals:
             beside = [replace(item, relative=PurePosixPath(Path(item.name).absolute().as_posix())) for item in items]
         else:
-            beside = [_beside(item) for item in items]
+            beside = _without_results([_beside(item) for item in items])
         return beside, FolderSink(Path())
     one_file = single and not output.endswith("/") and format_of_path(output) is not None
+    suffix = PurePosixPath(output).suffix.lower()
+    if suffix in PHOTO_SUFFIXES and not one_file and not output.endswith("/") and not os.path.isdir(output):
+        if single:
+            raise ScenehueError(f"{output}: {suffix[1:].upper()} files are not written; choose {', '.join(FORMATS)}")
+        raise ScenehueError(f"{output} is the name of one photo; name a folder for several, or write {output}/")
     if output.startswith(S3):
         folder, _, name = output.rpartition("/") if one_file else (output, "", "")
         sink: Sink = S3Sink(folder)
@@ -171,16 +179,29 @@ def plan(
 
 def _beside(item: Item) -> Item:
     """``old.jpg`` becomes ``old-color.jpg``; ``scans/1920/a.jpg``, found in ``scans``, ``scans-color/1920/a.jpg``."""
+    import os
     from dataclasses import replace
     from pathlib import PurePosixPath
 
-    path, relative = Path(item.name).absolute(), item.relative
+    path, relative = Path(os.path.abspath(item.name)), item.relative
     if len(relative.parts) == 1 and not item.in_folder:
         place = path.with_name(f"{path.stem}{RESULT_SUFFIX}{path.suffix}")
     else:
         folder = path.parents[len(relative.parts) - 1]
         place = folder.with_name(folder.name + RESULT_SUFFIX) / relative
     return replace(item, relative=PurePosixPath(place.as_posix()))
+
+
+def _without_results(items: list[Item]) -> list[Item]:
+    """Leaves out what earlier runs wrote beside the originals, as ``*.jpg`` finds it at the next one."""
+    from scenehue.inference.batch import sheet_name
+    from scenehue.inference.storage import place_of
+
+    results = {str(place) for item in items for place in (item.relative, sheet_name(item.relative))}
+    kept = [item for item in items if place_of(item.name) not in results]
+    if len(kept) < len(items):
+        print(f"{len(items) - len(kept)} results of earlier runs are left out", file=sys.stderr)
+    return kept
 
 
 def follow(results: Iterable[Result], total: int, json_log: bool, stream: TextIO) -> list[Result]:
@@ -203,7 +224,7 @@ def follow(results: Iterable[Result], total: int, json_log: bool, stream: TextIO
             if bar and task is not None:
                 bar.advance(task)
             if json_log:
-                print(json.dumps(result.as_dict(), ensure_ascii=False), file=stream, flush=True)
+                print(json.dumps(result.as_dict()), file=stream, flush=True)  # ASCII: names may be no valid Unicode
             for note in result.notes:
                 line = f"{result.source}: {note}"
                 bar.console.print(line, markup=False, highlight=False) if bar else print(line, file=sys.stderr)

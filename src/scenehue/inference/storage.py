@@ -8,6 +8,7 @@ import glob
 import io
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -54,6 +55,10 @@ class Item:
             yield io.BytesIO(_download(self.name))
         else:
             try:
+                # A folder is an item only if it could not be searched, and opening it says why.
+                mode = os.stat(self.name).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait for ever
+                    raise PhotoError(self.name, "is a pipe or a device, not a file; standard input is read as -")
                 stream = Path(self.name).open("rb")  # noqa: SIM115 - closed below
             except OSError as error:
                 raise PhotoError(self.name, f"cannot be read: {error.strerror or error}") from error
@@ -61,38 +66,62 @@ class Item:
                 yield stream
 
 
-def find_photos(inputs: Iterable[str]) -> list[Item]:
+def find_photos(inputs: Iterable[str], results: str | None = None) -> list[Item]:
     """Lists the photos that the user means, in a fixed order.
 
     Args:
         inputs: Files, patterns such as ``scans/**/*.tif``, folders, ``s3://`` addresses of objects or prefixes, or
             ``-``. From folders and prefixes, files with a photo's name are taken, hidden ones left out; links are
             followed, but no folder is entered twice.
+        results: Folder or prefix of results: where it `lies_in` an input, it is passed over, since it holds what
+            earlier runs made of the others.
 
     Returns:
-        The photos; each is listed once.
+        The photos, each once; and folders that cannot be searched, so that this is reported like a bad photo.
 
     Raises:
         ScenehueError: An input matches nothing.
     """
     items: dict[str, Item] = {}
     for text in inputs:
-        found = list(photos_in(text))
+        found = list(photos_in(text, results))
         if not found:
             raise ScenehueError(f"{text}: there is no photo of that name, and none in it")
         for item in found:
-            items.setdefault(item.name, item)
+            items.setdefault(place_of(item.name), item)
     return list(items.values())
 
 
-def photos_in(text: str) -> Iterator[Item]:
+def place_of(name: str) -> str:
+    """A name that is the same however a file was called: ``./a.jpg`` or ``a.jpg``.
+
+    Example:
+        >>> place_of("a.jpg") == place_of("./b/../a.jpg"), place_of("s3://archive/a.jpg")
+        (True, 's3://archive/a.jpg')
+    """
+    return name if name == STANDARD or name.startswith(S3) else os.path.abspath(name)
+
+
+def lies_in(results: str, text: str) -> bool:
+    """Whether a folder or prefix of results is somewhere inside another one.
+
+    Example:
+        >>> lies_in("s3://archive/old/color", "s3://archive/old"), lies_in("s3://archive/old", "s3://archive/old/")
+        (True, False)
+    """
+    if S3 in (results[: len(S3)], text[: len(S3)]):
+        return results.rstrip("/").startswith(text.rstrip("/") + "/")
+    return Path(os.path.realpath(text)) in Path(os.path.realpath(results)).parents
+
+
+def photos_in(text: str, results: str | None = None) -> Iterator[Item]:
     """Lists the photos of one input, as `find_photos` does, without holding them all in memory."""
     if text == STANDARD:
         yield Item(STANDARD, PurePosixPath("stdin"))
     elif text.startswith(S3):
-        yield from _find_s3(text)
+        yield from _find_s3(text, results)
     elif os.path.isdir(text):
-        for path in _walk(Path(text)):
+        for path in _walk(Path(text), results):
             yield Item(
                 str(path), PurePosixPath(path.relative_to(text).as_posix()), in_folder=True, version=_version(path)
             )
@@ -100,12 +129,13 @@ def photos_in(text: str) -> Iterator[Item]:
         yield Item(text, PurePosixPath(Path(text).name))
     else:
         for match in sorted(glob.glob(text, recursive=True)):
-            yield from photos_in(match) if os.path.lexists(match) else ()
+            yield from photos_in(match, results) if os.path.lexists(match) else ()
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    entered = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
+def _walk(folder: Path, results: str | None) -> Iterator[Path]:
+    closed: list[OSError] = []
+    entered = {os.path.realpath(results)} if results and lies_in(results, str(folder)) else set[str]()
+    for root, folders, files in os.walk(folder, onerror=closed.append, followlinks=True):
         true_root = os.path.realpath(root)
         if true_root in entered:
             folders.clear()
@@ -115,6 +145,10 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES:
                 yield Path(root, name)
+    for error in closed:
+        if Path(error.filename) == folder:
+            raise PhotoError(folder, f"cannot be read: {error.strerror}") from error
+        yield Path(error.filename)
 
 
 def _version(path: Path) -> str:
@@ -276,9 +310,12 @@ def _list(bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
                 yield entry["Key"], entry["ETag"].strip('"')
 
 
-def _find_s3(address: str) -> Iterator[Item]:
+def _find_s3(address: str, results: str | None) -> Iterator[Item]:
     bucket, prefix = split_address(address)
+    inside = results.rstrip("/") + "/" if results and lies_in(results, address) else None
     for key, etag in _list(bucket, prefix):
+        if inside and f"{S3}{bucket}/{key}".startswith(inside):
+            continue
         whole = key == prefix
         if not whole and prefix and not prefix.endswith("/") and not key.startswith(prefix + "/"):
             continue  # s3://bucket/old must not match older/
