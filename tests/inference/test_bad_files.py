@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inference.files import encoded, every_kind, picture
+from inference.files import encoded, every_kind, picture, tiff
 from scenehue.errors import PhotoError
 from scenehue.inference.batch import Batch, Existing
 from scenehue.inference.convert import Settings, color_page
@@ -52,6 +52,7 @@ BAD = {
     "animated gif": (encoded(noise(), "GIF", save_all=True, append_images=[noise((300, 201))]), "animated"),
     "animated webp": (encoded(noise(), "WEBP", save_all=True, append_images=[picture(300, 200)]), "animated"),
     "animated png": (encoded(noise(), "PNG", save_all=True, append_images=[picture(300, 200)]), "animated"),
+    "deep lab": (tiff(np.zeros((8, 8, 3), np.uint16), photometric="cielab"), "a TIFF whose kind of pixels cannot be"),
     "floats": (encoded(Image.fromarray(np.full((8, 8), 1e6, np.float32)), "TIFF"), "32-bit pixels"),
 }
 

@@ -1,9 +1,12 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, IptcImagePlugin
+from PIL.PngImagePlugin import PngInfo
 from skimage.color import rgb2lab
 
 from inference.files import (
@@ -141,9 +144,90 @@ def test_iptc_comment_and_xmp_stay(tinter, tmp_path):
     assert (result.metadata.photoshop, result.metadata.xmp) == (blocks, b"<x:xmpmeta/>")
 
 
-def test_png_texts_stay(tinter, tmp_path):
-    from PIL.PngImagePlugin import PngInfo
+def test_iptc_of_a_tiff_stays(tinter, tmp_path):
+    iptc = b"\x1c\x02x\0\x05Hello" + b"\0\0"
+    words = struct.unpack("<3I", iptc)
+    for tag in ((33723, "B", len(iptc), iptc, True), (33723, "I", len(words), words, True)):
+        data = tiff(np.asarray(picture()), photometric="rgb", extratags=[tag])
+        result, *_ = colored(data, "a.tif", tinter, tmp_path)
+        assert result.metadata.iptc == iptc
+        *_, path = colored(data, "a.tif", tinter, tmp_path, "jpeg")
+        assert IptcImagePlugin.getiptcinfo(Image.open(path)) == {(2, 120): b"Hello"}
 
+
+def test_pages_keep_what_is_said_of_each(tinter, tmp_path):
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        for name, dpi, pixels in (("one", 100, picture()), ("two", 200, picture().convert("L")), ("", 300, picture())):
+            options = {"description": name or None, "resolution": (dpi, dpi), "resolutionunit": "inch"}
+            tags = [(700, "B", 8, b"<x:xmp/>", True)] if name == "one" else [(285, "s", 0, f"page of {dpi}", True)]
+            writer.write(np.asarray(pixels), metadata=None, extratags=tags, **options)
+    *_, path = colored(buffer.getvalue(), "a.tif", tinter, tmp_path)
+    with tifffile.TiffFile(path) as written:
+        pages = [
+            {tag: page.tags[tag].value for tag in (270, 282, 285, 700) if tag in page.tags} for page in written.pages
+        ]
+    assert pages == [
+        {270: "one", 282: (100, 1), 700: b"<x:xmp/>"},
+        {270: "two", 282: (200, 1), 285: "page of 200"},
+        {282: (300, 1), 285: "page of 300"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["rgb.png", "deep.png"])
+def test_what_stands_behind_the_pixels_of_a_png_stays(name, tinter, tmp_path):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    data = encoded(picture(), "PNG") if name == "rgb.png" else KINDS[name]
+    late = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x:late/>") + chunk(b"eXIf", exif(6).tobytes()[6:])
+    result, pages, _, _ = colored(data[:-12] + late + data[-12:], name, tinter, tmp_path)
+    assert result.metadata.xmp == b"<x:late/>"
+    assert parse_exif(result.metadata.exif)[271] == "Maker"
+    assert pages[0].orientation == 6
+
+
+def test_what_jpeg_cannot_hold_is_said_and_the_rest_stays(tinter, tmp_path):
+    fields, texts = exif(6), PngInfo()
+    fields[270] = "long " * 20000
+    texts.add_text("Author", "Somebody")
+    texts.add_itxt("XML:com.adobe.xmp", "long " * 20000)
+    data = encoded(picture(), "PNG", exif=fields, pnginfo=texts, dpi=(300, 300))
+    result, pages, notes, _ = colored(data, "a.png", tinter, tmp_path, "jpeg")
+    assert (pages[0].orientation, result.metadata.dpi, result.metadata.xmp) == (6, (300, 300), None)
+    assert [note.split(";")[0] for note in notes] == [
+        "JPEG has no place for a PNG's texts",
+        "JPEG holds no EXIF block of that size",
+        "JPEG holds no XMP packet of that size",
+    ]
+    data = encoded(picture(), "JPEG", comment=b"from a box")
+    assert colored(data, "a.jpg", tinter, tmp_path, "png")[2] == ["PNG has no place for a comment"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_broken_exif_block_is_no_obstacle(kind, tinter, tmp_path):
+    if kind == "heic":
+        pytest.importorskip("pillow_heif")
+    data = encoded(picture(), "PNG", exif=b"Exif\0\0" + bytes(range(100)))
+    assert colored(data, "a.png", tinter, tmp_path, kind)[0].metadata.exif is None or kind == "heic"
+
+
+def test_fields_that_cannot_be_written_again_are_no_obstacle(tinter, tmp_path, monkeypatch):
+    data = encoded(picture(), "JPEG", dpi=(300, 300), exif=exif(6))
+    whole = Image.Exif.tobytes
+    monkeypatch.setattr(Image.Exif, "tobytes", lambda fields: 1 / 0 if 271 in fields else whole(fields))
+    result, *_ = colored(data, "a.jpg", tinter, tmp_path, "webp")  # which has no other place for the resolution
+    fields = parse_exif(result.metadata.exif)
+    assert (fields[274], fields[282], fields.get(271)) == (6, 300, None)
+
+
+def test_an_encoder_that_fails_names_the_photo(tinter, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image.Image, "save", lambda *_, **__: 1 / 0)
+    with pytest.raises(PhotoError, match=r"a\.jpg: cannot be written as JPEG \(division by zero\)"):
+        colored(KINDS["rgb.jpg"], "a.jpg", tinter, tmp_path)
+
+
+def test_png_texts_stay(tinter, tmp_path):
     texts = PngInfo()
     texts.add_text("Author", "Somebody")
     texts.add_itxt("Title", "Überfahrt")

@@ -71,7 +71,7 @@ def finish_page(page: Page, lightness: Float32, field: ChromaField, deep: bool) 
     alpha = page.alpha
     if alpha is not None and alpha.dtype != dtype:
         alpha = (alpha >> 8).astype(np.uint8)
-    return ColoredPage(colored, alpha, page.profile, page.orientation)
+    return ColoredPage(colored, alpha, page.profile, page.orientation, page.metadata)
 
 
 def open_source(stream: BinaryIO, name: str, settings: Settings) -> Photo:

@@ -21,6 +21,7 @@ class Metadata:
         exif: TIFF-like block, without the ``Exif`` signature.
         xmp: XML packet.
         photoshop: Photoshop's resource blocks, which hold the IPTC fields.
+        iptc: The IPTC fields by themselves, as some TIFF files have them.
         dpi: Pixels per inch, along x and y.
         text: Further texts of a PNG file.
         comment: Of a JPEG file.
@@ -29,6 +30,7 @@ class Metadata:
     exif: bytes | None = None
     xmp: bytes | None = None
     photoshop: bytes | None = None
+    iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: dict[str, str] = field(default_factory=dict)
     comment: bytes | None = None
@@ -36,13 +38,17 @@ class Metadata:
 
 def read_metadata(image: Image.Image) -> Metadata:
     """Collects the metadata of an opened image; broken fields are left out."""
+    # First of all, since it makes Pillow read a PNG to its end, where XMP and EXIF may be.
+    text = {key: str(value) for key, value in getattr(image, "text", {}).items() if key != "XML:com.adobe.xmp"}
     info = image.info
     exif = info.get("exif")
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        exif = _tiff_exif(image)
-    if isinstance(exif, bytes) and exif.startswith(b"Exif\0\0"):
-        exif = exif[6:]
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    iptc = None
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # whose `info` still holds the page before
+        # IPTC as its bytes are stored: some programs call them whole numbers, of which Pillow gives the first.
+        exif, xmp, iptc = _tiff_exif(image), image.tag_v2.get(700), image.tag_v2._tagdata.get(33723)
+    if isinstance(exif, bytes):
+        exif = exif.removeprefix(b"Exif\0\0")
     dpi = None
     with contextlib.suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
         # A TIFF that says nothing of its resolution is given 1 by Pillow.
@@ -55,12 +61,12 @@ def read_metadata(image: Image.Image) -> Metadata:
             photoshop = (photoshop or b"") + segment[14:]
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         photoshop = image.tag_v2.get(34377)
-    text = {key: str(value) for key, value in getattr(image, "text", {}).items() if key != "XML:com.adobe.xmp"}
     comment = info.get("comment")
     return Metadata(
-        exif=exif if isinstance(exif, bytes) and len(exif) > 8 else None,
+        exif=exif if isinstance(exif, bytes) and exif[:4] in (b"II*\0", b"MM\0*") else None,
         xmp=xmp.encode() if isinstance(xmp, str) else xmp if isinstance(xmp, bytes) else None,
         photoshop=photoshop if isinstance(photoshop, bytes) else None,
+        iptc=iptc,
         dpi=dpi,
         text=text,
         comment=comment if isinstance(comment, bytes) else None,

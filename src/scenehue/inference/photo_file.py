@@ -55,6 +55,7 @@ class Page:
         orientation: EXIF's number for how they are to be turned to stand upright.
         out_space: What the numbers of the coloured result are to mean.
         profile: The ICC profile that says so; None for sRGB that goes without saying.
+        metadata: What else a page of several carries; None for what its file does.
     """
 
     pixels: Pixels
@@ -63,6 +64,7 @@ class Page:
     orientation: int = 1
     out_space: Space = SRGB
     profile: bytes | None = None
+    metadata: Metadata | None = None
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Photo:
         count: Number of pages.
         width: Of the first page.
         height: Of the first page.
-        deep: Some page has 16 bits a channel.
+        deep: The first page has more than 8 bits a channel.
         metadata: What else it carries.
         compression: Lossless compression of a TIFF: ``none``, ``lzw``, or ``deflate`` for all others.
         decoder: What reads the pixels.
@@ -160,7 +162,7 @@ def open_photo(stream: BinaryIO, name: str, max_megapixels: float = MAX_MEGAPIXE
             count=decoder.count,
             width=image.width,
             height=image.height,
-            deep=decoder.is_deep(),
+            deep=decoder.is_deep() or image.mode in ("I", "F"),
             metadata=decoder.metadata,
             compression=compression,
             decoder=decoder,
@@ -188,7 +190,7 @@ def _open(stream: BinaryIO, start: bytes, name: str) -> tuple[ImageFile, Format]
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImagePlugin.PngImageFile(stream), PNG
     if start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return TiffImagePlugin.TiffImageFile(stream), TIFF
+        return _open_tiff(stream, name), TIFF
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return WebPImagePlugin.WebPImageFile(stream), WEBP
     if start[4:8] == b"ftyp":
@@ -207,6 +209,17 @@ def _open(stream: BinaryIO, start: bytes, name: str) -> tuple[ImageFile, Format]
     if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         raise PhotoError(name, "a web page or another text in angle brackets, not a photo, whatever its name says")
     raise PhotoError(name, f"no photo: not {KINDS}, whatever its name says")
+
+
+def _open_tiff(stream: BinaryIO, name: str) -> ImageFile:
+    try:
+        return TiffImagePlugin.TiffImageFile(stream)
+    except SyntaxError as error:
+        if "unknown pixel mode" not in str(error):
+            raise
+        raise PhotoError(
+            name, "a TIFF whose kind of pixels cannot be read; convert it to 8 bits a channel, or 16 in grey or RGB"
+        ) from error
 
 
 def _open_heic(stream: BinaryIO, name: str) -> ImageFile:
@@ -244,6 +257,7 @@ class _Decoder:
         if self.count > 1:
             image.seek(index)
             check_megapixels(self.name, image.width, image.height, self.max_megapixels)
+        metadata = read_metadata(image) if self.count > 1 else None
         turned = 1 if isinstance(image, TiffImagePlugin.TiffImageFile) else orientation(self.metadata)
         profile = image.info.get("icc_profile")
         if isinstance(image, TiffImagePlugin.TiffImageFile):  # whose `info` still holds the page before
@@ -263,7 +277,9 @@ class _Decoder:
                 _cmyk_to_srgb(Image.fromarray((pixels >> 8).astype(np.uint8), "CMYK"), profile),
                 srgb_profile(),
             )
-        return page_of(pixels, alpha, turned, profile, self.notes)
+        page = page_of(pixels, alpha, turned, profile, self.notes)
+        page.metadata = metadata
+        return page
 
 
 def page_of(

@@ -6,7 +6,7 @@ import contextlib
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,9 @@ from scenehue.inference.spaces import Pixels
 
 CLASSIC_TIFF_BYTES = 3.8e9
 """More than these go into a BigTIFF."""
+JPEG_SEGMENT = 65533
+"""Bytes that a segment of a JPEG file holds."""
+XMP_SIGNATURE = b"http://ns.adobe.com/xap/1.0/\0"
 DEFAULT_QUALITY = {JPEG.name: 95, WEBP.name: 92, AVIF.name: 85, HEIC.name: 90}
 
 
@@ -34,12 +37,14 @@ class ColoredPage:
         alpha: (H, W) of the same type, or None.
         profile: The ICC profile of the pixels.
         orientation: EXIF's number for how they are to be turned to stand upright.
+        metadata: What else a page of several carries; None for what its file does.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
     profile: bytes | None = None
     orientation: int = 1
+    metadata: Metadata | None = None
 
 
 def write_photo(
@@ -55,11 +60,12 @@ def write_photo(
         quality: 1 to 100, of lossy formats; without it, a good one for each.
 
     Raises:
-        PhotoError: The format cannot hold so many pages, or such a size.
+        PhotoError: The format cannot hold so many pages, or such a size, or something else that it was given.
         OSError: The file cannot be written.
     """
     if photo.count > 1 and not kind.pages:
         raise PhotoError(photo.name, f"has {photo.count} pages, and {kind.name.upper()} holds one; use --format tiff")
+    _note_losses(photo, kind)
     if kind is TIFF:
         _write_tiff(path, pages, photo)
         return
@@ -70,10 +76,33 @@ def write_photo(
     if page.alpha is not None and not kind.alpha:
         photo.note(f"{kind.name.upper()} holds no transparency; it is laid over white")
         page.pixels, page.alpha = over_white(page.pixels, page.alpha), None
-    if page.pixels.dtype == np.uint16:
-        path.write_bytes(png_bytes(with_alpha(page), list(_png_chunks(page, photo.metadata))))
-        return
-    _write_pillow(path, kind, page, photo.metadata, quality or DEFAULT_QUALITY.get(kind.name))
+    with _refusals(photo, kind):
+        if page.pixels.dtype == np.uint16:
+            path.write_bytes(png_bytes(with_alpha(page), list(_png_chunks(page, photo.metadata))))
+        else:
+            _write_pillow(path, kind, page, photo, quality or DEFAULT_QUALITY.get(kind.name))
+
+
+def _note_losses(photo: Photo, kind: Format) -> None:
+    metadata = photo.metadata
+    for what, is_lost in (
+        ("a PNG's texts", metadata.text and kind is not PNG),
+        ("a comment", metadata.comment and kind is not JPEG),
+        ("IPTC fields", (metadata.photoshop or metadata.iptc) and kind not in (JPEG, TIFF)),
+    ):
+        if is_lost:
+            photo.note(f"{kind.name.upper()} has no place for {what}")
+
+
+@contextlib.contextmanager
+def _refusals(photo: Photo, kind: Format) -> Iterator[None]:
+    """Turns what encoders raise, often on what a broken file carried, into a `PhotoError`."""
+    try:
+        yield
+    except (PhotoError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise PhotoError(photo.name, f"cannot be written as {kind.name.upper()} ({error})") from error
 
 
 def with_alpha(page: ColoredPage) -> Pixels:
@@ -88,10 +117,16 @@ def over_white(pixels: Pixels, alpha: Pixels) -> Pixels:
     return np.rint(pixels * share + white * (1 - share)).astype(pixels.dtype)
 
 
-def _write_pillow(path: Path, kind: Format, page: ColoredPage, metadata: Metadata, quality: int | None) -> None:
-    image = Image.fromarray(with_alpha(page))
+def _write_pillow(path: Path, kind: Format, page: ColoredPage, photo: Photo, quality: int | None) -> None:
+    image, metadata = Image.fromarray(with_alpha(page)), photo.metadata
     options: dict[str, Any] = {}
     exif = _exif(metadata, page.orientation, resolution=kind not in (JPEG, PNG))
+    if kind is JPEG and len(exif) > JPEG_SEGMENT:
+        photo.note("JPEG holds no EXIF block of that size; it is left out")
+        exif = _exif(replace(metadata, exif=None), page.orientation, resolution=False)
+    if kind is JPEG and len(metadata.xmp or b"") > JPEG_SEGMENT - len(XMP_SIGNATURE):
+        photo.note("JPEG holds no XMP packet of that size; it is left out")
+        metadata = replace(metadata, xmp=None)
     if exif:
         options["exif"] = exif
     if page.profile:
@@ -105,7 +140,8 @@ def _write_pillow(path: Path, kind: Format, page: ColoredPage, metadata: Metadat
     if kind is JPEG:
         # Chroma follows the edges of lightness; halving it again would undo that.
         options["subsampling"] = 0 if quality is None or quality >= 90 else 2
-        options["extra"] = b"".join(_photoshop_segments(metadata.photoshop or b""))
+        blocks = metadata.photoshop or (_photoshop_block(metadata.iptc) if metadata.iptc else b"")
+        options["extra"] = b"".join(_photoshop_segments(blocks))
         if metadata.comment:
             options["comment"] = metadata.comment
     if kind is PNG:
@@ -130,8 +166,18 @@ def _exif(metadata: Metadata, orientation: int, resolution: bool) -> bytes:
         changes[ExifTags.Base.ResolutionUnit] = 2
     if changes:
         fields.update(changes)
-        return fields.tobytes()
+        try:
+            return fields.tobytes()
+        except Exception:  # noqa: BLE001 - what Pillow raises on broken fields is not said
+            fields = Image.Exif()
+            fields.update({ExifTags.Base.Orientation: orientation} | changes)
+            return fields.tobytes()
     return b"Exif\0\0" + metadata.exif if metadata.exif else b""
+
+
+def _photoshop_block(iptc: bytes) -> bytes:
+    """IPTC fields as one of Photoshop's resource blocks: number, no name, size, content of even length."""
+    return b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)
 
 
 def _photoshop_segments(blocks: bytes) -> Iterator[bytes]:
@@ -168,39 +214,43 @@ def _png_chunks(page: ColoredPage, metadata: Metadata) -> Iterator[tuple[bytes, 
 def _write_tiff(path: Path, pages: Iterable[ColoredPage], photo: Photo) -> None:
     import tifffile
 
-    metadata = photo.metadata
-    fields = parse_exif(metadata.exif)
+    fields = parse_exif(photo.metadata.exif)
     cameras = {tag: dict(fields.get_ifd(tag)) for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)}
     cameras = {tag: values for tag, values in cameras.items() if values}
     compression = {"none": None, "deflate": "zlib"}.get(photo.compression, photo.compression)
     bytes_expected = photo.count * photo.width * photo.height * 4 * (2 if photo.deep else 1)
     with tifffile.TiffWriter(path, bigtiff=bytes_expected > CLASSIC_TIFF_BYTES) as tiff:
         for page in pages:
-            tiff.write(
-                with_alpha(page),
-                photometric="rgb",
-                extrasamples=None if page.alpha is None else ["unassalpha"],
-                compression=compression,
-                predictor=compression is not None,
-                iccprofile=page.profile,
-                resolution=metadata.dpi,
-                resolutionunit="inch" if metadata.dpi else None,
-                software=False,
-                metadata=None,
-                contiguous=False,
-                extratags=list(_tiff_tags(fields, metadata, page.orientation)),
-            )
+            metadata = page.metadata or photo.metadata
+            with _refusals(photo, TIFF):
+                tiff.write(
+                    with_alpha(page),
+                    photometric="rgb",
+                    extrasamples=None if page.alpha is None else ["unassalpha"],
+                    compression=compression,
+                    predictor=compression is not None,
+                    iccprofile=page.profile,
+                    resolution=metadata.dpi,
+                    resolutionunit="inch" if metadata.dpi else None,
+                    software=False,
+                    metadata=None,
+                    contiguous=False,
+                    extratags=list(_tiff_tags(metadata, page.orientation)),
+                )
     if cameras:
-        _add_directories(path, cameras)
+        with _refusals(photo, TIFF):
+            _add_directories(path, cameras)
 
 
-def _tiff_tags(fields: Image.Exif, metadata: Metadata, orientation: int) -> Iterator[tuple[int, str, int, Any, bool]]:
+def _tiff_tags(metadata: Metadata, orientation: int) -> Iterator[tuple[int, str, int, Any, bool]]:
     """Further tags as tifffile wants them: number, type, count, value, and whether it stands on the first page only."""
-    for tag in (270, 271, 272, 305, 306, 315, 316, 33432):  # what is shown, camera, program, date, who, where, whose
+    fields = parse_exif(metadata.exif)
+    # Names of document and page; what is shown, camera, program, date, who, where, whose.
+    for tag in (269, 285, 270, 271, 272, 305, 306, 315, 316, 33432):
         if isinstance(fields.get(tag), str):
             yield tag, "s", 0, fields[tag].encode("utf-8", "replace"), False
     yield 274, "H", 1, orientation, False
-    for tag, blob in ((700, metadata.xmp), (34377, metadata.photoshop)):
+    for tag, blob in ((700, metadata.xmp), (33723, metadata.iptc), (34377, metadata.photoshop)):
         if blob:
             yield tag, "B", len(blob), blob, False
 
