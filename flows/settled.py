@@ -6,11 +6,11 @@ The note lies in ``.dvc/tmp`` and is written last: where it is missing, registra
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from scenehue.data.files import replacing_file
 from scenehue.params import load_params
+from scenehue.tracking.store import tracking_uri
 
 _NOTE = ".dvc/tmp/scenehue-registered"
 
@@ -29,7 +29,7 @@ def remember(root: Path) -> None:
 
 def _digest(root: Path) -> str:
     params = load_params(root / "params.yaml")
-    where = os.environ.get("MLFLOW_TRACKING_URI") or params.tracking.uri
+    where = tracking_uri(params.tracking.uri, root)
     parts = [(root / "dvc.lock").read_bytes()]
     parts += [text.encode() for text in (params.promotion.model_dump_json(), params.registry.name, str(where))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -374,8 +374,8 @@ class TrackingParams(Section):
     """Where training and evaluation are recorded."""
 
     uri: str | None = "sqlite:///mlflow.db"
-    """MLflow's tracking address, unless MLFLOW_TRACKING_URI says otherwise; null switches it off. Name and password
-    go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
+    """MLflow's tracking address, unless MLFLOW_TRACKING_URI names another; null, without that variable, switches it
+    off. Name and password go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."""
     experiment: str = "scenehue"
     """Name under which MLflow groups the runs."""
 

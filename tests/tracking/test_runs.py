@@ -259,6 +259,13 @@ def test_tracking_can_be_switched_off(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_address_in_the_environment_counts_where_the_parameters_name_none(tracking, runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking.uri)
+    with start_run(tracking.model_copy(update={"uri": None}), tmp_path) as sink:
+        sink.log_metrics({"loss": 1})
+    assert runs()[0].info.run_id == sink.run_id
+
+
 def test_patience_is_mlflows_own_again_afterwards(tracking, tmp_path):
     before = dict(os.environ)
     with start_run(tracking, tmp_path):

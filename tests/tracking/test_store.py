@@ -22,7 +22,10 @@ def test_a_queued_experiment_uses_the_store_of_its_repository(tmp_path, folder):
 
 def test_the_environment_goes_before_the_parameters(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://production:5000")
-    assert tracking_uri("sqlite:///mlflow.db", tmp_path) == "http://production:5000"
+    for uri in ("sqlite:///mlflow.db", None):
+        assert tracking_uri(uri, tmp_path) == "http://production:5000"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert tracking_uri(None, tmp_path) is None
 
 
 def test_artifacts_lie_beside_a_local_store_and_where_a_server_wants_them():

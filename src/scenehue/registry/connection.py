@@ -38,9 +38,10 @@ def registry_uri(params: Params, root: Path) -> str:
     Raises:
         RegistryError: Tracking is switched off.
     """
-    if params.tracking.uri is None and not os.environ.get("MLFLOW_TRACKING_URI"):
+    uri = tracking_uri(params.tracking.uri, root)
+    if uri is None:
         raise RegistryError("tracking.uri is null, so there is no registry; set it in params.yaml")
-    return tracking_uri(params.tracking.uri or "", root)
+    return uri
 
 
 def connect(uri: str, create: bool = False) -> MlflowClient:

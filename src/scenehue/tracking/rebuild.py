@@ -43,9 +43,9 @@ def rebuild_run(tracking: TrackingParams, root: Path = Path(".")) -> str:
     """
     folder = root / "artifacts" / "train"
     digest = checkpoint_digest(folder)
-    if tracking.uri is None:
-        raise TrackingError("tracking.uri is null, so there is no store to look for the run in; set it in params.yaml")
     uri = tracking_uri(tracking.uri, root)
+    if uri is None:
+        raise TrackingError("tracking.uri is null, so there is no store to look for the run in; set it in params.yaml")
     try:
         client = MlflowClient(uri)
         experiment = experiment_by_name(client, uri, tracking.experiment)

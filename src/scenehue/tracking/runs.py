@@ -51,7 +51,8 @@ def start_run(
         The sink; one that records nothing where tracking is switched off, and in all processes of a distributed
         training but the first.
     """
-    if tracking.uri is None or int(os.environ.get("RANK", "0")) > 0:
+    uri = tracking_uri(tracking.uri, root)
+    if uri is None or int(os.environ.get("RANK", "0")) > 0:
         yield NullSink()
         return
     from scenehue.tracking.mlflow_sink import MlflowSink
@@ -60,7 +61,7 @@ def start_run(
     known = {tag: value for tag, value in marks.items() if value is not None}
     with quick_failures():
         sink = MlflowSink(
-            tracking_uri(tracking.uri, root),
+            uri,
             tracking.experiment,
             name or _run_name(stage, root),
             {STAGE_TAG: stage, **code_tags(root), **known},

@@ -21,7 +21,7 @@ _QUICK = {
 }
 
 
-def tracking_uri(uri: str, root: Path) -> str:
+def tracking_uri(uri: str | None, root: Path) -> str | None:
     """The address to use: ``MLFLOW_TRACKING_URI``, where the environment has it, before the one of the parameters.
 
     A relative SQLite path starts at the repository's root. A queued DVC experiment runs in a copy of the repository
@@ -32,14 +32,14 @@ def tracking_uri(uri: str, root: Path) -> str:
         root: The repository, or an experiment's copy of it.
 
     Returns:
-        The address, SQLite paths made absolute.
+        The address, SQLite paths made absolute; None where neither names one, so that nothing is tracked.
 
     Example:
         >>> tracking_uri("sqlite:///mlflow.db", Path("/photos/.dvc/tmp/exps/standalone/tmpx1"))
         'sqlite:////photos/mlflow.db'
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or uri
-    if not uri.startswith(SQLITE):
+    if not uri or not uri.startswith(SQLITE):
         return uri
     return SQLITE + str(home_of(root) / uri.removeprefix(SQLITE))
 
