@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import ask_dvc
 from flows.tasks import PATIENT, ROOT, current_params, say
-from scenehue.errors import ScenehueError
+from scenehue.errors import ScenehueError, UnreachableError
 
 
 @task(cache_policy=NO_CACHE, **PATIENT)
@@ -26,9 +26,9 @@ def compare_with_champion() -> None:
     try:
         registry = Registry.open(params, ROOT)
         champion = registry.find(CHAMPION)
+    except UnreachableError:
+        raise
     except ScenehueError as error:
-        if "cannot be reached" in str(error):
-            raise
         champion, note = None, f"There is no champion to compare with: {error}."
     if champion is None:
         note = note or "There is no champion yet to compare with."

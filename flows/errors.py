@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenehue.errors import ScenehueError
+from scenehue.errors import ScenehueError, UnreachableError
 
 
 class StageError(ScenehueError):
@@ -13,8 +13,8 @@ class BusyError(ScenehueError):
     """Somebody else's DVC command held the lock for too long."""
 
 
-class RemoteError(ScenehueError):
-    """DVC's remote storage cannot be reached, or refuses; trying again later may help."""
+class RemoteError(UnreachableError):
+    """DVC's remote storage cannot be reached, or refuses; the two cannot be told apart."""
 
 
 class CheckoutError(ScenehueError):

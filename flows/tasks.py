@@ -18,8 +18,8 @@ from prefect.runtime import flow_run
 
 from flows import ask_dvc
 from flows.checkout import keep_lock
-from flows.errors import RemoteError
 from flows.progress import Progress, curves
+from scenehue.errors import UnreachableError
 from scenehue.params import Params, load_params
 from scenehue.tracking.code import code_state
 
@@ -63,8 +63,7 @@ def tell_code() -> None:
 def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Whether trying again may help: a storage or a server that does not answer may be back in a while."""
     del task, run
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, RemoteError) or "cannot be reached" in str(error)
+    return isinstance(state.result(raise_on_failure=False), UnreachableError)
 
 
 PATIENT: Any = {"retries": 3, "retry_delay_seconds": [15, 60, 240], "retry_condition_fn": _may_pass}

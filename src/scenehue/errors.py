@@ -19,6 +19,10 @@ class ArtifactError(ScenehueError):
     """A stage's input is missing, corrupt, or does not fit the rest."""
 
 
+class UnreachableError(ScenehueError):
+    """A server or a storage does not answer for now; trying again later may help."""
+
+
 class PhotoError(ScenehueError):
     """One photo cannot be read or written; others are not concerned.
 

@@ -19,7 +19,7 @@ from flows.retrain import retrain
 from flows.training import training
 from registry.workshop import Repository, write_dataset
 from scenehue.data.shards import PhotoDataset
-from scenehue.registry.connection import AccessError, RegistryError
+from scenehue.registry.connection import AccessError, AwayError, RegistryError
 from scenehue.registry.promotion_rule import Reason, Verdict
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -135,7 +135,7 @@ def test_what_was_killed_before_its_verdict_is_judged_by_the_next_run(repository
     ("name", "error"),
     [
         ("push", RemoteError("nothing could be uploaded to the DVC remote 'storage': it is down")),
-        ("register", RegistryError("MLflow at http://x cannot be reached; is the server up?")),
+        ("register", AwayError("MLflow at http://x cannot be reached; is the server up?")),
     ],
 )
 def test_a_service_that_is_back_in_a_while_stops_nothing(

@@ -16,11 +16,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 
 from registry.workshop import Repository, params_for
 from scenehue.inference.colorizer import Colorizer
 from scenehue.params import Params
-from scenehue.registry.connection import AccessError, RegistryError
+from scenehue.registry.connection import AccessError, AwayError, RegistryError, failures_named
 from scenehue.registry.promote import promote
 from scenehue.registry.register import register
 from scenehue.registry.versions import Registry
@@ -103,7 +104,7 @@ def test_eight_promotions_at_once_and_then_the_server_goes(tmp_path, server, mon
 
     os.killpg(process.pid, 9)
     process.wait()
-    with pytest.raises(RegistryError, match=rf"MLflow at {address} cannot be reached; is the server up\?"):
+    with pytest.raises(AwayError, match=rf"MLflow at {address} cannot be reached; is the server up\?"):
         Registry.open(repository.params, repository.root)
 
 
@@ -112,8 +113,8 @@ def test_eight_promotions_at_once_and_then_the_server_goes(tmp_path, server, mon
     [
         (401, AccessError, r"refuses these credentials \(401\); set MLFLOW_TRACKING_USERNAME"),
         (403, AccessError, r"forbids this \(403\).*host name"),
-        (500, RegistryError, "failed"),
-        (503, RegistryError, "cannot be reached"),
+        (500, AwayError, "answers, and its database or the storage of its files does not"),
+        (503, AwayError, "cannot be reached"),
     ],
 )
 def test_refusals_become_sentences_without_credentials(status, kind, words, monkeypatch):
@@ -133,8 +134,26 @@ def test_refusals_become_sentences_without_credentials(status, kind, words, monk
         threading.Thread(target=front.serve_forever, daemon=True).start()
         address = f"http://me:secret@127.0.0.1:{front.server_port}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        with pytest.raises(kind, match=words) as raised:
+        with pytest.raises(RegistryError, match=words) as raised:
             Registry.open(Params.model_validate(params_for("sqlite:///unused.db")))
         front.shutdown()
+    assert type(raised.value) is kind
     assert f"127.0.0.1:{front.server_port}" in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, AccessError, "refuses these credentials"),
+        (404, RegistryError, "failed: 404"),
+        (500, AwayError, "answers, and its database or the storage of its files does not: 500"),
+        (504, AwayError, "cannot be reached"),
+    ],
+)
+def test_what_a_server_says_of_files_is_told_apart_from_no_answer(status, kind, words):
+    response = requests.Response()
+    response.status_code = status
+    with pytest.raises(RegistryError, match=words) as raised, failures_named("http://x"):
+        raise requests.HTTPError(f"{status} for url: http://x/api/2.0/mlflow-artifacts/a", response=response)
+    assert type(raised.value) is kind

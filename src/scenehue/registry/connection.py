@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scenehue.errors import ScenehueError
+from scenehue.errors import ScenehueError, UnreachableError
 from scenehue.params import Params
 from scenehue.tracking.store import SQLITE, quick_failures, tracking_uri, without_secrets
 
@@ -26,6 +26,10 @@ from mlflow.exceptions import MlflowException
 
 class RegistryError(ScenehueError):
     """The registry cannot be reached, refuses, or lacks what was asked for."""
+
+
+class AwayError(RegistryError, UnreachableError):
+    """The registry, or the store behind it, does not answer."""
 
 
 class AccessError(RegistryError):
@@ -53,7 +57,8 @@ def connect(uri: str, create: bool = False) -> MlflowClient:
 
     Raises:
         AccessError: The credentials are wrong or missing.
-        RegistryError: Nothing answers there.
+        AwayError: Nothing answers there.
+        RegistryError: There is no such SQLite store.
     """
     for chatty in ("mlflow.store.db.utils", "mlflow.store.model_registry", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -67,7 +72,7 @@ def connect(uri: str, create: bool = False) -> MlflowClient:
 
 @contextmanager
 def failures_named(uri: str) -> Iterator[None]:
-    """Turns MLflow's exceptions into `RegistryError` and `AccessError`, without credentials in the text."""
+    """Turns MLflow's exceptions into `RegistryError` and its kinds, without credentials in the text."""
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
@@ -76,22 +81,33 @@ def failures_named(uri: str) -> Iterator[None]:
 
 def _sentence(error: Exception, where: str) -> RegistryError:
     text = without_secrets(str(error)).strip()
-    status = re.search(r"error code (\d{3})", text)
-    code = getattr(error, "error_code", "")
-    if code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or (status and status[1] == "401"):
+    status, code = _status(error, text), getattr(error, "error_code", "")
+    if code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or status == 401:
         return AccessError(
             f"MLflow at {where} refuses these credentials (401); set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD"
         )
-    if code == "PERMISSION_DENIED" or (status and status[1] == "403"):
+    if code == "PERMISSION_DENIED" or status == 403:
         return AccessError(
             f"MLflow at {where} forbids this (403): your user lacks the right, or the server does not know the host "
             f"name that it was called by. It says: {_first_line(text)}"
         )
-    unreachable = isinstance(error, requests.RequestException) or "Max retries exceeded" in text
-    if unreachable or (status and status[1] in ("502", "503", "504")):
-        return RegistryError(f"MLflow at {where} cannot be reached; is the server up? ({_first_line(text)})")
+    unanswered = isinstance(error, requests.RequestException) or "Max retries exceeded" in text
+    if (status is None and unanswered) or status in (502, 503, 504):
+        return AwayError(f"MLflow at {where} cannot be reached; is the server up? ({_first_line(text)})")
+    if code == "TEMPORARILY_UNAVAILABLE" or status == 500:
+        return AwayError(
+            f"MLflow at {where} answers, and its database or the storage of its files does not: {_first_line(text)}"
+        )
     return RegistryError(f"MLflow at {where} failed: {_first_line(text)}")
+
+
+def _status(error: Exception, text: str) -> int | None:
+    """Of the server's answer, which MLflow tells in words where the answer is no JSON; None if there was no answer."""
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code
+    told = re.search(r"(?:error code|too many) (\d{3})", text)
+    return int(told[1]) if told else None
 
 
 def _first_line(text: str) -> str:

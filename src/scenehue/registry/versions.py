@@ -111,7 +111,8 @@ class Registry:
 
         Raises:
             AccessError: The credentials are wrong or missing.
-            RegistryError: Nothing answers there, or tracking is switched off.
+            AwayError: Nothing answers there.
+            RegistryError: There is no such SQLite store, or tracking is switched off.
         """
         uri = registry_uri(params, root)
         return cls(connect(uri, create), uri, params.registry.name)
