@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scenehue.errors import ArtifactError
+from scenehue.errors import ArtifactError, UnreachableError
 from scenehue.params import TrackingParams
 from scenehue.tracking.rebuild import TrackingError, rebuild_run
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, start_run
@@ -46,6 +46,22 @@ def test_the_run_that_trained_is_found(tracking, runs, trained):
     assert len(runs()) == 1
 
 
+@pytest.mark.parametrize("broken", ["log_batch", "log_artifacts", "set_terminated"])
+def test_what_was_cut_short_is_completed_by_the_next_call(tracking, runs, trained, monkeypatch, broken):
+    def refuse(*args, **kwargs):
+        raise ConnectionError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"mlflow.MlflowClient.{broken}", refuse)
+        with pytest.raises(UnreachableError, match="failed in the middle"):
+            rebuild_run(tracking, trained)
+    run_id = rebuild_run(tracking, trained)
+    (run,) = runs()
+    assert (run.info.run_id, run.info.status) == (run_id, "FINISHED")
+    assert run.data.metrics["best.psnr"] == 24.5
+    assert len(runs.client.list_artifacts(run_id, "train")) == 3
+
+
 def test_it_says_why_it_cannot(tracking, trained):
     with pytest.raises(TrackingError, match=r"tracking\.uri is null"):
         rebuild_run(TrackingParams(uri=None), trained)
@@ -56,5 +72,5 @@ def test_it_says_why_it_cannot(tracking, trained):
 
 def test_a_server_that_is_down_is_an_error(trained, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9 cannot be used"):
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:9 cannot be used"):
         rebuild_run(TrackingParams(uri="http://127.0.0.1:9"), trained)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scenehue.tracking.sink import DatasetRecord, Status
-from scenehue.tracking.store import SQLITE, artifact_location, flatten, without_secrets
+from scenehue.tracking.store import artifact_location, flatten, without_secrets
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -41,6 +41,8 @@ class MlflowSink:
         continues: Tags by which an earlier run is found that this one goes on with; None always opens a new one.
         unfinished: Go on only with a run that has not come to its end.
         system_metrics: Also record the load of processor, memory, disk and accelerator.
+        patience: Seconds that `close` waits for what is still to be sent. A new SQLite store alone takes MLflow several
+            seconds of computing.
     """
 
     def __init__(
@@ -52,11 +54,13 @@ class MlflowSink:
         continues: Mapping[str, str] | None = None,
         unfinished: bool = True,
         system_metrics: bool = False,
+        patience: float = 30,
     ) -> None:
         for chatty in ("mlflow.store.db.utils", "mlflow.system_metrics", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         self.uri = uri
         self.off = False
+        self._patience = patience
         self._client: MlflowClient | None = None
         self._run: Run | None = None
         self._known_params: set[str] = set()
@@ -105,15 +109,11 @@ class MlflowSink:
         self._send(lambda: self._write(tags=entries))
 
     def close(self, status: Status = "FINISHED") -> None:
-        """Ends the run, waiting for what is still to be sent: half a minute for a server, longer for a local file.
-
-        A new SQLite store alone takes MLflow several seconds of computing.
-        """
-        patience = 300 if self.uri.startswith(SQLITE) else 30
+        """Ends the run, after waiting for what is still to be sent."""
         try:
-            self._send(lambda: self._end(status)).result(timeout=patience)
+            self._send(lambda: self._end(status)).result(timeout=self._patience)
         except TimeoutError:
-            self._turn_off(TimeoutError(f"not all was sent within {patience:g} seconds"))
+            self._turn_off(TimeoutError(f"not all was sent within {self._patience:g} seconds"))
         self.off = True
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._copies.cleanup()

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from scenehue.errors import ArtifactError, ScenehueError
+from scenehue.errors import ArtifactError, ScenehueError, UnreachableError
 from scenehue.params import TrackingParams, load_params
 from scenehue.tracking.mlflow_sink import experiment_by_name, find_run
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
@@ -20,15 +21,20 @@ STEPS = ("step", "epoch")
 """Columns of a table of curves that count; the first there is becomes MLflow's step."""
 
 
+REBUILT_TAG = "scenehue.rebuilt"
+"""Of a run that was made from files."""
+_PATIENCE = 600
+
+
 class TrackingError(ScenehueError):
-    """The tracking store cannot be reached, or refuses."""
+    """There is no tracking store."""
 
 
 def rebuild_run(tracking: TrackingParams, root: Path = Path(".")) -> str:
     """Finds the run that trained the model in ``artifacts/train``, or makes it from the files.
 
     A training may have been restored from DVC's cache, or its store may have been down. Unlike a sink, this insists: it
-    raises where it cannot succeed. Called twice it finds the run that the first call made.
+    raises where it cannot succeed. Called twice it finds the run that the first call made, or completes it.
 
     Args:
         tracking: The store.
@@ -38,7 +44,8 @@ def rebuild_run(tracking: TrackingParams, root: Path = Path(".")) -> str:
         The run's id.
 
     Raises:
-        TrackingError: Tracking is switched off, or the store fails.
+        TrackingError: Tracking is switched off.
+        UnreachableError: The store fails.
         ArtifactError: There is no trained model, or its ``metrics.json`` is damaged.
     """
     folder = root / "artifacts" / "train"
@@ -50,12 +57,22 @@ def rebuild_run(tracking: TrackingParams, root: Path = Path(".")) -> str:
         client = MlflowClient(uri)
         experiment = experiment_by_name(client, uri, tracking.experiment)
         found = find_run(client, experiment, {CHECKPOINT_TAG: digest})
+        if found is None or _is_cut_short(found):
+            found = client.get_run(_rebuild(tracking, root, digest))
     except MlflowException as error:
-        raise TrackingError(without_secrets(f"MLflow at {uri} cannot be used: {error}")) from error
-    if found is not None:
-        return str(found.info.run_id)
-    with start_run(tracking, root, "train", checkpoint=digest) as sink:
-        sink.set_tags({"scenehue.rebuilt": "true"})
+        raise UnreachableError(without_secrets(f"MLflow at {uri} cannot be used: {error}")) from error
+    if _is_cut_short(found):
+        raise UnreachableError(f"MLflow at {without_secrets(uri)} failed in the middle; see the warning above")
+    return str(found.info.run_id)
+
+
+def _is_cut_short(run: Run) -> bool:
+    return REBUILT_TAG in run.data.tags and run.info.status != "FINISHED"
+
+
+def _rebuild(tracking: TrackingParams, root: Path, digest: str) -> str:
+    folder = root / "artifacts" / "train"
+    with start_run(tracking, root, "train", checkpoint=digest, tags={REBUILT_TAG: "true"}, patience=_PATIENCE) as sink:
         sink.log_params(params_record(load_params(root / "params.yaml")))
         for table in sorted(folder.glob("**/*.csv")):
             for step, metrics in _rows(table):
@@ -67,7 +84,7 @@ def rebuild_run(tracking: TrackingParams, root: Path = Path(".")) -> str:
             *(path for path in sorted(folder.iterdir()) if path.suffix != ".safetensors"), folder="train"
         )
         if (run_id := sink.run_id) is None:
-            raise TrackingError(f"MLflow at {without_secrets(uri)} takes no runs; see the warning above")
+            raise UnreachableError("MLflow takes no runs; see the warning above")
     return run_id
 
 

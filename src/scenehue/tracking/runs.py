@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from scenehue.errors import ArtifactError
 from scenehue.params import Params, TrackingParams
 from scenehue.tracking.code import code_state
 from scenehue.tracking.sink import DatasetRecord, NullSink, RunSink
-from scenehue.tracking.store import quick_failures, tracking_uri
+from scenehue.tracking.store import SQLITE, quick_failures, tracking_uri
 
 STAGE_TAG = "scenehue.stage"
 INPUTS_TAG = "scenehue.inputs"
@@ -31,7 +31,9 @@ def start_run(
     name: str | None = None,
     inputs: str | None = None,
     checkpoint: str | None = None,
+    tags: Mapping[str, str] | None = None,
     system_metrics: bool = False,
+    patience: float | None = None,
 ) -> Iterator[RunSink]:
     """Records what happens inside the ``with`` block, if there is a store that takes it.
 
@@ -45,7 +47,10 @@ def start_run(
         name: Of the run; without one, the DVC experiment's, or the stage and the commit.
         inputs: Hash of all that the stage depends on; an unfinished run with the same one is continued.
         checkpoint: `checkpoint_digest` of a trained model; its run is continued, finished or not.
+        tags: More of the run, there from its first moment.
         system_metrics: Also record the load of the machine.
+        patience: Seconds that the end waits for what is still to be sent; half a minute for a server, and longer for a
+            local file, without it.
 
     Yields:
         The sink; one that records nothing where tracking is switched off, and in all processes of a distributed
@@ -64,10 +69,11 @@ def start_run(
             uri,
             tracking.experiment,
             name or _run_name(stage, root),
-            {STAGE_TAG: stage, **code_tags(root), **known},
+            {STAGE_TAG: stage, **code_tags(root), **known, **(tags or {})},
             continues=known or None,
             unfinished=checkpoint is None,
             system_metrics=system_metrics,
+            patience=patience or (300 if uri.startswith(SQLITE) else 30),
         )
         sink.log_artifacts(*(root / file for file in RECIPE if (root / file).is_file()))
         try:
