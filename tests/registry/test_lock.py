@@ -10,8 +10,11 @@ import time
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ErrorCode
 
 from registry.kills import Killed, killed_at
+from scenehue.registry.connection import AccessError
 from scenehue.registry.lock import GRAVE, LockError, _bury, held
 from scenehue.registry.versions import Registry
 
@@ -59,6 +62,23 @@ def test_a_holder_that_lives_keeps_it_for_longer_than_a_lease(registry):
         with pytest.raises(LockError), held(registry, wait=3 * LEASE, lease=LEASE):
             pass
         lock.check()
+
+
+@pytest.mark.parametrize(("code", "kind"), [("PERMISSION_DENIED", AccessError), ("INTERNAL_ERROR", LockError)])
+def test_a_dead_holder_whose_lock_cannot_be_moved_is_told_and_the_server_not_pestered(
+    registry, monkeypatch, code, kind
+):
+    registry.client.create_registered_model(NAME, {"scenehue.token": "dead"})
+    asked = []
+
+    def refuse(*names):
+        asked.append(names)
+        raise MlflowException("no", ErrorCode.Value(code))
+
+    monkeypatch.setattr(registry.client, "rename_registered_model", refuse)
+    with pytest.raises(kind), held(registry, wait=1, lease=0.2):
+        pass
+    assert 1 <= len(asked) <= 5
 
 
 def test_two_purposes_do_not_meet(registry):

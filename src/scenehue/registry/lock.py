@@ -135,7 +135,7 @@ def _take(lock: Lock, wait: float) -> None:
             seen, seen_at = sign, now
         elif tags and now - seen_at > lock.lease:
             _bury(lock, tags.get(TOKEN, "unknown"))
-            continue
+            seen = None  # whatever lies there now is watched anew
         if now > give_up:
             raise LockError(
                 f"{lock.name} is held by {tags.get(HOLDER, 'somebody')}; wait until that is done, and run it again"
@@ -146,8 +146,11 @@ def _take(lock: Lock, wait: float) -> None:
 def _bury(lock: Lock, token: str) -> None:
     """Takes an abandoned lock out of the way, and removes graves so old that nobody can still be about to bury them."""
     client = lock.registry.client
-    with contextlib.suppress(MlflowException):
+    try:
         client.rename_registered_model(lock.name, GRAVE.format(name=lock.name, token=token))
+    except MlflowException as error:
+        if error.error_code == "PERMISSION_DENIED":  # anything else may be another waiter, who was quicker
+            raise
     with contextlib.suppress(MlflowException):
         old = (time.time() - _GRAVE_AGE) * 1000
         for model in client.search_registered_models(f"name LIKE '{GRAVE.format(name=lock.name, token='%')}'"):
