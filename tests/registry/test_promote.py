@@ -116,6 +116,35 @@ def test_rolling_back_goes_back_one_promotion_at_a_time(repository, registry):
         rollback(repository.params, repository.root)
 
 
+def test_words_of_any_length_fit_into_the_columns_of_a_strict_database(repository, registry, monkeypatch):
+    challenge(repository, 0.4)
+    challenge(repository, 0.8)
+    registry.client.update_model_version("scenehue", "2", "A long card. " * 300 + registry.get(2).description)
+    written = []
+    real = MlflowClient.set_registered_model_tag
+    monkeypatch.setattr(
+        MlflowClient, "set_registered_model_tag", lambda self, *given: written.append(given) or real(self, *given)
+    )
+    rollback(repository.params, repository.root, reason="zu grün\n" * 2000)
+    (plan,) = [value for _, name, value in written if name == PENDING_TAG]
+    assert len(plan) <= 5000
+    description = registry.get(2).description
+    assert len(description) <= 5000
+    assert "A long card." in description
+    assert "was promoted against version 1" in registry.get(2).verdict_text
+    words = promote(repository.params, repository.root).reasons[0].words
+    assert "Version 2 was rolled back to version 1 on " in words
+    assert ": zu grün zu grün" in words
+
+
+def test_a_run_that_was_deleted_keeps_nobody_from_rolling_back(repository, registry, store):
+    challenge(repository, 0.4)
+    challenge(repository, 0.8)
+    MlflowClient(store).delete_run(registry.get(2).run_id)
+    assert rollback(repository.params, repository.root).number == 1
+    assert registry.get(2).verdict == "rolled back"
+
+
 def test_what_was_rolled_back_comes_again_only_when_asked_for(repository, registry):
     challenge(repository, 0.4)
     challenge(repository, 0.8)

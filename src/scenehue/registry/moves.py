@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from scenehue.registry.connection import RegistryError
@@ -26,6 +28,10 @@ ROLLED_BACK_TAG = "scenehue.rolled_back"
 """Of a version that was rolled back: the sentence that says so, until it is promoted again."""
 NUMBERS_TAG = "scenehue.verdict_numbers"
 ROLLED_BACK = "rolled back"
+COLUMN = 5000
+"""Characters that a description, and a registered model's tag, may have: PostgreSQL refuses longer ones."""
+LONGEST = 3000
+"""Characters of a verdict that are kept, which leave room for what is written beside it."""
 
 
 def crown(registry: Registry, version: Version, champion: Version | None, verdict: Verdict, lock: Lock) -> None:
@@ -57,8 +63,9 @@ def move(registry: Registry, lock: Lock, plan: Mapping[str, Any]) -> None:
             ``word``, ``text`` and ``numbers``.
     """
     lock.check()
+    plan = {**plan, "verdict": {**plan["verdict"], "text": shortened(plan["verdict"]["text"])}}
     with registry.talking() as client:
-        client.set_registered_model_tag(registry.name, PENDING_TAG, json.dumps(plan))
+        client.set_registered_model_tag(registry.name, PENDING_TAG, json.dumps(plan, ensure_ascii=False))
     finish_pending(registry, lock)
 
 
@@ -99,14 +106,36 @@ def finish_pending(registry: Registry, lock: Lock) -> None:
 
 
 def write_verdict(registry: Registry, number: int, word: str, text: str, numbers: Mapping[str, Any]) -> None:
-    """Writes a verdict on a version, as tags and in its description, and on its run."""
-    version = registry.get(number)
+    """Writes a verdict on a version, as tags and in its description, and on its run, unless that was deleted.
+
+    Where both are long, the card in the description gives way: the package holds it, too.
+    """
+    version, text = registry.get(number), shortened(text)
+    card = version.description.partition(VERDICT)[0][: COLUMN - len(VERDICT) - len(text)]
     with registry.talking() as client:
         client.set_model_version_tag(registry.name, str(number), NUMBERS_TAG, json.dumps(dict(numbers)))
-        client.update_model_version(
-            registry.name, str(number), version.description.partition(VERDICT)[0] + VERDICT + text
-        )
+        client.update_model_version(registry.name, str(number), card + VERDICT + text)
         client.set_model_version_tag(registry.name, str(number), VERDICT_TAG, word)
-        if version.run_id:
+        if version.run_id and _is_there(client, version.run_id):
             client.set_tag(version.run_id, VERDICT_TAG, word)
-            client.set_tag(version.run_id, f"{VERDICT_TAG}_text", text[:5000])
+            client.set_tag(version.run_id, f"{VERDICT_TAG}_text", text)
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """A text of which no more than so many characters are left.
+
+    Example:
+        >>> shortened("too orange", 8)
+        'too ...'
+    """
+    return text if len(text) <= most else f"{text[: most - 4].rstrip()} ..."
+
+
+def _is_there(client: MlflowClient, run_id: str) -> bool:
+    """Whether a run is neither deleted nor gone; nobody may change a deleted one."""
+    try:
+        return str(client.get_run(run_id).info.lifecycle_stage) == LifecycleStage.ACTIVE
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False

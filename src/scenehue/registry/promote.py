@@ -13,6 +13,7 @@ from scenehue.registry.connection import RegistryError
 from scenehue.registry.evaluations import evaluate_version
 from scenehue.registry.lock import WAIT, held
 from scenehue.registry.moves import (
+    LONGEST,
     NUMBERS_TAG,
     PREDECESSOR_TAG,
     ROLLED_BACK,
@@ -20,6 +21,7 @@ from scenehue.registry.moves import (
     crown,
     finish_pending,
     move,
+    shortened,
     write_verdict,
 )
 from scenehue.registry.promotion_rule import REFUSED, Reason, SmokeTest, Verdict, judge
@@ -106,10 +108,9 @@ def rollback(params: Params, root: Path = Path("."), *, reason: str = "", wait: 
         before = previous.tags.get(PREDECESSOR_TAG)
         exists = any(str(version.number) == before for version in registry.versions())
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-        text = (
-            f"{champion.verdict_text}\n{champion.title.capitalize()} was rolled back to {previous.title} on {now}"
-            + (f": {reason}\n" if reason else ".\n")
-        )
+        said = f"{champion.title.capitalize()} was rolled back to {previous.title} on {now}"
+        said += f": {shortened(' '.join(reason.split()), LONGEST // 3)}" if reason.strip() else "."
+        text = f"{shortened(champion.verdict_text, LONGEST - len(said) - 2)}\n{said}\n"
         move(
             registry,
             lock,
