@@ -6,8 +6,15 @@ Applied by ``python -m flows.automations``, and by ``python -m flows.deploy``; d
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from prefect.automations import Automation, ChangeFlowRunState, EventTrigger, Posture, ResourceSpecification
+from prefect.automations import (
+    AutomationCore,
+    ChangeFlowRunState,
+    EventTrigger,
+    Posture,
+    ResourceSpecification,
+)
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.settings import get_current_settings
@@ -24,7 +31,7 @@ _NEXT = (
 )
 
 
-def wanted() -> list[Automation]:
+def wanted() -> list[AutomationCore]:
     """The automations: without them, a run killed together with its worker would keep all others waiting for ever."""
     silence = timedelta(seconds=_MISSED * (get_current_settings().flows.heartbeat_frequency or 180))
     return [
@@ -47,8 +54,8 @@ def wanted() -> list[Automation]:
     ]
 
 
-def _crash(name: str, after: set[str], expect: set[str], within: timedelta, message: str) -> Automation:
-    return Automation(
+def _crash(name: str, after: set[str], expect: set[str], within: timedelta, message: str) -> AutomationCore:
+    return AutomationCore(
         name=f"scenehue: {name}",
         description="It is marked as crashed, so that it no longer keeps others waiting.",
         trigger=EventTrigger(
@@ -66,12 +73,23 @@ def _crash(name: str, after: set[str], expect: set[str], within: timedelta, mess
 
 
 def apply() -> None:
-    """Creates the automations, or brings them up to date."""
+    """Creates the automations, or brings them up to date.
+
+    One that is as it should be stays, and with it what it knows of runs that were going on when their machine died.
+    """
     with get_client(sync_client=True) as client:
         for automation in wanted():
-            for old in client.read_automations_by_name(automation.name):
+            there = client.read_automations_by_name(automation.name)
+            if [_content(one) for one in there] == [_content(automation)]:
+                continue
+            for old in there:
                 client.delete_automation(old.id)
-            automation.create()
+            client.create_automation(automation)
+
+
+def _content(automation: AutomationCore) -> dict[str, Any]:
+    """All but the ids that the server, or this process, has drawn."""
+    return automation.model_dump(mode="json", exclude={"id": True, "trigger": {"id"}})
 
 
 if __name__ == "__main__":
