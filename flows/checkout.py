@@ -11,6 +11,7 @@ state of it is kept on the branch `KEPT`, which grows in the checkout.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,13 +32,13 @@ _AUTHOR = {
 }
 
 
-def create(source: str, folder: Path, branch: str = "main") -> None:
-    """Clones a repository for the flows to work in; an existing checkout stays as it is.
+def create(source: str, folder: Path, branch: str | None = None) -> None:
+    """Clones a repository for the flows to work in; of an existing checkout only what it follows is changed.
 
     Args:
         source: Folder or address of the repository.
         folder: Where to.
-        branch: That the checkout follows.
+        branch: That the checkout follows; without one, what the source has checked out when the checkout is made.
 
     Raises:
         CheckoutError: Git cannot clone it, or the folder is something else.
@@ -45,12 +46,22 @@ def create(source: str, folder: Path, branch: str = "main") -> None:
     if (folder / ".git").exists():
         if _asked(folder, "config", _BRANCH) is None:
             raise CheckoutError(f"{folder} is a repository that somebody else works in; name a folder of its own")
+        _git(folder, "remote", "set-url", "origin", str(Path(source).resolve()) if Path(source).exists() else source)
+        if branch:
+            _git(folder, "config", _BRANCH, branch)
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    branch = branch or branch_of(source)
     named = () if branch == "HEAD" else ("--branch", branch)
-    _git(folder.parent, "clone", "--quiet", *named, source, str(folder.resolve()))
-    _git(folder, "config", _BRANCH, branch)
-    _git(folder, "checkout", "--quiet", "--detach")
+    draft = folder.with_name(f"{folder.name}.new")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
+        _git(Path(), "clone", "--quiet", *named, source, str(draft.resolve()))
+        _git(draft, "config", _BRANCH, branch)
+        _git(draft, "checkout", "--quiet", "--detach")
+        draft.rename(folder)
+    except OSError as error:
+        raise CheckoutError(f"{folder} cannot be made ({error.strerror}); name another folder") from error
 
 
 def branch_of(source: str) -> str:

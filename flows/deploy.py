@@ -37,7 +37,7 @@ def deploy(root: Path) -> None:
     """
     folder = (root / os.environ.get("SCENEHUE_CHECKOUT", DEFAULT_CHECKOUT)).resolve()
     source = os.environ.get("SCENEHUE_SOURCE") or str(root.resolve())
-    checkout.create(source, folder, os.environ.get("SCENEHUE_BRANCH") or checkout.branch_of(source))
+    checkout.create(source, folder, os.environ.get("SCENEHUE_BRANCH"))
     print(f"The runs' checkout is {folder}: the code is {checkout.update(folder)}")
     if remote := os.environ.get("SCENEHUE_DVC_REMOTE"):
         _run(folder, "-m", "dvc", "remote", "add", "--local", "--default", "--force", "storage", remote)

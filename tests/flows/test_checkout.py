@@ -41,7 +41,7 @@ class Source:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     made = Source(tmp_path)
-    checkout.create(str(made.root), made.folder, checkout.branch_of(str(made.root)))
+    checkout.create(str(made.root), made.folder)
     return made
 
 
@@ -51,14 +51,53 @@ def test_stands_at_the_newest_commit_of_its_source(source: Source) -> None:
     assert "brought up to date" in checkout.update(source.folder)
     assert source.commit_here == newest
     assert (source.folder / "code.py").read_text() == "x = 2\n"
-    checkout.create(str(source.root), source.folder, "main")
+    checkout.create(str(source.root), source.folder)
     assert source.commit_here == newest, "an existing one is left alone"
+
+
+def test_an_existing_one_follows_what_it_is_told_to_from_the_next_update_on(source: Source) -> None:
+    source.git("checkout", "--quiet", "-b", "other")
+    newest = source.commit("code.py", "x = 2\n")
+    source.root.rename(source.root.with_name("moved"))
+    source.root = source.root.with_name("moved")
+    before = source.commit_here
+    checkout.create(str(source.root), source.folder, "other")
+    assert source.commit_here == before
+    checkout.update(source.folder)
+    assert source.commit_here == newest
+
+
+def test_a_named_branch_is_followed_and_a_source_may_be_named_from_where_one_is(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.git("checkout", "--quiet", "-b", "other")
+    newest = source.commit("code.py", "x = 2\n")
+    source.git("checkout", "--quiet", "main")
+    monkeypatch.chdir(source.root)
+    checkout.create(".", tmp_path / "deep" / "er", "other")
+    assert source.git("rev-parse", "HEAD", at=tmp_path / "deep" / "er") == newest
+    assert "up to date" in checkout.update(tmp_path / "deep" / "er")
+
+
+def test_what_a_killed_clone_has_left_is_begun_anew(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "next.new/.git").mkdir(parents=True)
+    checkout.create(str(source.root), tmp_path / "next")
+    assert "up to date" in checkout.update(tmp_path / "next")
+    assert not (tmp_path / "next.new").exists()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.jpg").touch()
+    with pytest.raises(CheckoutError, match="photos cannot be made"):
+        checkout.create(str(source.root), tmp_path / "photos")
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a.jpg"]
 
 
 def test_a_source_that_stands_at_no_branch_is_followed_too(source: Source, tmp_path: Path) -> None:
     source.git("checkout", "--quiet", "--detach")
     other = tmp_path / "other"
-    checkout.create(str(source.root), other, checkout.branch_of(str(source.root)))
+    checkout.create(str(source.root), other)
     newest = source.commit("code.py", "x = 2\n")
     assert "brought up to date" in checkout.update(other)
     assert source.git("rev-parse", "HEAD", at=other) == newest
@@ -101,7 +140,7 @@ def test_a_repository_that_people_work_in_gets_no_branch(source: Source) -> None
     with pytest.raises(CheckoutError, match="no checkout made for flows"):
         checkout.update(source.root)
     with pytest.raises(CheckoutError, match="somebody else works in"):
-        checkout.create(str(source.root), source.root, "main")
+        checkout.create(str(source.root), source.root)
 
 
 def test_what_somebody_edited_here_is_never_thrown_away(source: Source) -> None:
@@ -122,5 +161,5 @@ def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.checkout", "create", str(tmp_path / "nothing"), str(tmp_path / "new")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: git clone failed: ")
+    assert done.stderr.startswith("Error: git ls-remote failed: ")
     assert "Traceback" not in done.stderr
