@@ -13,12 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.workers.process import ProcessWorker
 
 from flows import automations, checkout
 from scenehue.errors import ScenehueError
+from scenehue.tracking.store import without_secrets
 
 POOL = "scenehue"
 """The work pool that all deployments in prefect.yaml name. One run at a time."""
@@ -33,7 +35,8 @@ def deploy(root: Path) -> None:
 
     Raises:
         CheckoutError: The checkout cannot be made.
-        subprocess.CalledProcessError: Prefect refuses; it has said why.
+        httpx.HTTPError: Prefect's server does not answer, or refuses.
+        subprocess.CalledProcessError: ``dvc`` or ``prefect`` refuses; it has said why.
     """
     folder = (root / os.environ.get("SCENEHUE_CHECKOUT", DEFAULT_CHECKOUT)).resolve()
     source = os.environ.get("SCENEHUE_SOURCE") or str(root.resolve())
@@ -68,6 +71,13 @@ def main() -> int:
         deploy(Path())
     except ScenehueError as error:
         print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except httpx.HTTPError as error:
+        print(
+            f"Error: Prefect's server failed: {without_secrets(str(error))}; see that it is up, and that "
+            "PREFECT_API_URL and PREFECT_API_AUTH_STRING are right",
+            file=sys.stderr,
+        )
         return 1
     except subprocess.CalledProcessError as error:
         return error.returncode
