@@ -19,10 +19,20 @@ def registration(allow_uncommitted: bool = False) -> State[None]:
         allow_uncommitted: Also registers what uncommitted code has made; the version then says so.
     """
     tasks.tell_code()
+    return Completed(message=register_and_judge(allow_uncommitted))
+
+
+def register_and_judge(allow_uncommitted: bool) -> str:
+    """The steps of a registration; the last one remembers that nothing is left to do.
+
+    Returns:
+        The outcome in a sentence.
+    """
     champion.welcome_released()
+    champion.compare_with_champion()
     outcome = champion.judge(champion.register(allow_uncommitted))
     settled.remember(tasks.ROOT)
-    return Completed(message=outcome)
+    return outcome
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from __future__ import annotations
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import champion, settled, tasks
+from flows import settled, tasks
+from flows.registration import register_and_judge
 
 
 @flow
@@ -28,11 +29,7 @@ def retrain(allow_uncommitted: bool = False) -> State[None]:
         tasks.label()
         tasks.train()
         tasks.evaluate()
-    champion.welcome_released()
-    champion.compare_with_champion()
-    outcome = champion.judge(champion.register(allow_uncommitted))
-    settled.remember(tasks.ROOT)
-    return Completed(message=outcome)
+    return Completed(message=register_and_judge(allow_uncommitted))
 
 
 if __name__ == "__main__":
