@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from pwd import getpwnam, struct_passwd
 
@@ -122,18 +123,29 @@ def problem_of(settings: Settings) -> str | None:
 
 
 def make_databases() -> None:
-    """Makes the databases of Prefect and MLflow unless they exist."""
-    connection = psycopg2.connect(dbname="postgres")
-    connection.autocommit = True  # CREATE DATABASE stands in no transaction
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database")
-        existing = {name for (name,) in cursor.fetchall()}
-        for name in DATABASES:
-            if name not in existing:
-                cursor.execute(f"CREATE DATABASE {name}")
-                print(f"Made the database {name}.")
-    connection.close()
+    """Makes the databases of Prefect and MLflow unless they exist.
+
+    Raises:
+        StackError: The server does not answer, or refuses.
+    """
+    try:
+        connection = psycopg2.connect(dbname="postgres")
+        connection.autocommit = True  # CREATE DATABASE stands in no transaction
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT datname FROM pg_database")
+            existing = {name for (name,) in cursor.fetchall()}
+            for name in DATABASES:
+                if name not in existing:
+                    cursor.execute(f"CREATE DATABASE {name}")
+                    print(f"Made the database {name}.")
+        connection.close()
+    except psycopg2.Error as error:
+        said = " ".join(str(error).split())
+        raise StackError(f"PostgreSQL: {said} (PGHOST, PGPORT, PGUSER and PGPASSWORD say where it is.)") from None
 
 
 if __name__ == "__main__":
-    make_databases()
+    try:
+        make_databases()
+    except StackError as error:
+        sys.exit(f"Error: {error}")

@@ -44,6 +44,13 @@ def test_roots_databases_lie_where_the_server_can_reach_them(settings: Settings,
     assert postgres.data_folder(settings.model_copy(update={"stack_folder": open_to_all})) == open_to_all / "postgres"
 
 
+def test_a_server_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PGHOST", "127.0.0.1")
+    monkeypatch.setenv("PGPORT", "9")
+    with pytest.raises(StackError, match=r"PostgreSQL: .*127\.0\.0\.1.*PGPASSWORD say where it is"):
+        postgres.make_databases()
+
+
 def test_no_user_to_run_as(monkeypatch: pytest.MonkeyPatch):
     def nobody(name: str) -> pwd.struct_passwd:
         raise KeyError(name)
