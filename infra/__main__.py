@@ -91,6 +91,8 @@ def _tell(name: str, env_file: Path, run: bool) -> None:
     if name not in services:
         raise StackError(f"{name} is no service; there are {', '.join(services)}.")
     folder, check = settings.stack_folder, services[name].check
+    if not _is_running(folder):
+        raise StackError(f"No stack is running from {folder}; start it by `make stack`.")
     if run:
         (folder / "down" / name).unlink(missing_ok=True)
     else:
@@ -101,7 +103,19 @@ def _tell(name: str, env_file: Path, run: bool) -> None:
         if runs == run and not (run and check and check()):
             return
         time.sleep(0.2)
-    raise StackError(f"{name} does not {'start' if run else 'stop'}; is the stack running?")
+    raise StackError(f"{name} does not {'start' if run else 'stop'}; {folder / 'logs'} tells why.")
+
+
+def _is_running(folder: Path) -> bool:
+    """Whether a supervisor holds the lock of a folder, and has written down what runs."""
+    try:
+        with open(folder / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return (folder / "state.json").exists()
+    return False
 
 
 def main() -> None:
