@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from urllib.parse import quote
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -53,11 +54,11 @@ class Settings(BaseModel):
         """Address of a database, with the password.
 
         Example:
-            >>> values = {"stack_postgres_user": "me", "stack_postgres_password": SecretStr("pw")}
+            >>> values = {"stack_postgres_user": "me", "stack_postgres_password": SecretStr("p@w")}
             >>> Settings.model_construct(stack_postgres_port=5433, **values).database("mlflow")
-            'postgresql://me:pw@127.0.0.1:5433/mlflow'
+            'postgresql://me:p%40w@127.0.0.1:5433/mlflow'
         """
-        password = self.stack_postgres_password.get_secret_value()
+        password = quote(self.stack_postgres_password.get_secret_value(), safe="")
         return f"{driver}://{self.stack_postgres_user}:{password}@127.0.0.1:{self.stack_postgres_port}/{name}"
 
 

@@ -10,12 +10,13 @@ import yaml
 
 from infra.service import Service
 from infra.services import stack
-from infra.settings import EXAMPLE, ROOT, Settings
+from infra.settings import EXAMPLE, ROOT, Settings, load_settings
 
 INFRA = ROOT / "infra"
 HERE_ONLY = {"PATH", "PREFECT_HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 """What only a machine with other things on it needs."""
-THERE_ONLY = {"PREFECT_SERVER_UI_API_URL"}
+THERE_ONLY = {"PREFECT_SERVER_UI_API_URL", "SCENEHUE_SOURCE", "SCENEHUE_BRANCH"}
+"""The latter two reach a service here whenever ``.env`` has them."""
 
 
 @pytest.fixture
@@ -36,7 +37,11 @@ def containers(settings: Settings, tmp_path: Path) -> dict[str, Any]:
             return {key: fill(value) for key, value in node.items()}
         if isinstance(node, list):
             return [fill(value) for value in node]
-        return re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], node) if isinstance(node, str) else node
+        if isinstance(node, str):
+            return re.sub(
+                r"\$\{(\w+)(:-)?\}", lambda match: values.get(match[1], "") if match[2] else values[match[1]], node
+            )
+        return node
 
     return fill(yaml.safe_load((INFRA / "compose.yaml").read_text()))
 
@@ -108,8 +113,10 @@ def test_images_are_pinned_by_version(containers: dict[str, Any]):
 
 def test_every_setting_that_the_file_uses_is_documented(settings: Settings):
     used = set(re.findall(r"\$\{(\w+)\}", (INFRA / "compose.yaml").read_text()))
+    may_be_missing = set(re.findall(r"\$\{(\w+):-\}", (INFRA / "compose.yaml").read_text()))
     documented = set(re.findall(r"^(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
     assert used <= documented
+    assert may_be_missing == set(re.findall(r"^# ([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE))
     assert documented - used <= {"STACK_FOLDER", "AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI", "PREFECT_API_URL",
                                  "STACK_PREFECT_PASSWORD", "SCENEHUE_CHECKOUT"}  # fmt: skip
 
@@ -117,3 +124,13 @@ def test_every_setting_that_the_file_uses_is_documented(settings: Settings):
 def test_no_secret_goes_into_an_image():
     ignored = (INFRA / "Dockerfile.dockerignore").read_text().splitlines()
     assert {".env", ".stack/", ".dvc/config.local"} <= set(ignored)
+
+
+def test_a_setting_without_a_value_reaches_the_runs_here_as_there(settings: Settings, tmp_path: Path):
+    path = tmp_path / ".env"
+    path.write_text(path.read_text() + "SCENEHUE_SOURCE=https://example.org/ours.git\n")
+    here = {service.name: service for service in stack(load_settings(path))}
+    compose = yaml.safe_load((INFRA / "compose.yaml").read_text())
+    for name in ("deployments", "worker"):
+        assert here[name].env["SCENEHUE_SOURCE"] == "https://example.org/ours.git"
+        assert compose["services"][name]["environment"]["SCENEHUE_SOURCE"] == "${SCENEHUE_SOURCE:-}"
