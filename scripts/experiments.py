@@ -81,8 +81,10 @@ def main(
         names.append(f"{name}-{suffix}")
         settings = [f"{key}={json.dumps(value)}" for key, value in params.items()] + (changes or [])
         command = ["dvc", "exp", "run", "--queue", "--name", names[-1]]
-        subprocess.run([*command, *(part for setting in settings for part in ("--set-param", setting))], check=True)
-    subprocess.run(["dvc", "exp", "run", "--run-all"], check=True)
+        queued = subprocess.run([*command, *(part for setting in settings for part in ("--set-param", setting))])
+        if queued.returncode:  # DVC has said which change it cannot make
+            sys.exit(queued.returncode)
+    subprocess.run(["dvc", "exp", "run", "--run-all"], check=False)  # what failed is told below
 
     runs, failed = {}, []
     for name in names:
