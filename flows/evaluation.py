@@ -8,7 +8,7 @@ from __future__ import annotations
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import champion, tasks
+from flows import by_hand, champion, tasks
 from flows.labeling import in_words
 
 
@@ -22,4 +22,4 @@ def evaluation() -> State[None]:
 
 
 if __name__ == "__main__":
-    evaluation()
+    by_hand.run(evaluation)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import tasks
+from flows import by_hand, tasks
 
 
 @flow
@@ -35,4 +35,4 @@ def in_words(stages: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    labeling()
+    by_hand.run(labeling)

@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
-from flows import tasks
+from flows import by_hand, tasks
 
 
 @flow
@@ -60,4 +60,4 @@ def _show(said: str, more: str = "") -> str:
 
 
 if __name__ == "__main__":
-    monitoring()
+    by_hand.run(monitoring)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import champion, settled, tasks
+from flows import by_hand, champion, settled, tasks
 
 
 @flow
@@ -36,4 +36,4 @@ def register_and_judge(allow_uncommitted: bool) -> str:
 
 
 if __name__ == "__main__":
-    registration()
+    by_hand.run(registration)

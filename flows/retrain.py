@@ -8,7 +8,7 @@ from __future__ import annotations
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import settled, tasks
+from flows import by_hand, settled, tasks
 from flows.registration import register_and_judge
 
 
@@ -33,4 +33,4 @@ def retrain(allow_uncommitted: bool = False) -> State[None]:
 
 
 if __name__ == "__main__":
-    retrain()
+    by_hand.run(retrain)

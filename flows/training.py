@@ -8,7 +8,7 @@ from __future__ import annotations
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import tasks
+from flows import by_hand, tasks
 from flows.labeling import in_words
 
 
@@ -20,4 +20,4 @@ def training() -> State[None]:
 
 
 if __name__ == "__main__":
-    training()
+    by_hand.run(training)

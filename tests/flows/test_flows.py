@@ -1,6 +1,7 @@
 """Whole flows against a Prefect server; DVC and the registry are played, since they are tested for themselves."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.states import State
 
-from flows import ask_dvc, champion
+from flows import ask_dvc, by_hand, champion
 from flows.errors import RemoteError, StageError
 from flows.monitoring import measure, monitoring
 from flows.newcomers import Chosen, arrived_since
@@ -31,6 +32,7 @@ class Played:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.calls: list[str] = []
         self.due: list[str] = ["dataset"]
+        self.allowed: list[object] = []
         self.failures: dict[str, list[Exception]] = {}
         self.training: Callable[[], None] = lambda: None
         patch.setattr(ask_dvc, "due", lambda *_: self.due)
@@ -58,7 +60,10 @@ class Played:
         return ["sources", *stages]
 
     def _version(self, name: str) -> Callable[..., SimpleNamespace]:
-        def call(*_: object, push: Callable[[], object] = lambda: None, **__: object) -> SimpleNamespace:
+        def call(
+            *_: object, push: Callable[[], object] = lambda: None, allow_dirty: bool | None = None
+        ) -> SimpleNamespace:
+            self.allowed += [] if allow_dirty is None else [allow_dirty]
             push()
             self._call(name)
             return SimpleNamespace(number=2, title="version 2", name="scenehue")
@@ -171,6 +176,21 @@ def test_a_failing_stage_is_not_tried_again(repository: Repository, played: Play
     assert state.is_failed()
     assert "the stage train failed: the loss is not finite" in state.message
     assert played.calls == ["train"]
+
+
+def test_by_hand_a_flow_takes_options_and_a_failure_is_one_sentence(
+    repository: Repository, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del repository
+    monkeypatch.setattr(sys, "argv", ["retrain", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        by_hand.run(retrain)
+    assert played.calls == []
+    played.failures = {"register": [RegistryError("the code has changes")]}
+    monkeypatch.setattr(sys, "argv", ["registration", "--allow-uncommitted"])
+    with pytest.raises(SystemExit, match=r"^Error: the code has changes$"):
+        by_hand.run(registration)
+    assert played.allowed == [True]
 
 
 def test_a_training_shows_how_far_it_is(repository: Repository, played: Played) -> None:
