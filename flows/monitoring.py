@@ -27,7 +27,9 @@ def measure() -> str:
         What came out, in a sentence.
     """
     from flows import pages
-    from flows.newcomers import arrived_since, measure_on
+    from flows.newcomers import Chosen, arrived_since
+    from scenehue.data.shards import PhotoDataset
+    from scenehue.registry.evaluations import measure as measure_version
     from scenehue.registry.versions import CHAMPION, Registry
     from scenehue.tracking.runs import start_run
     from scenehue.tracking.store import flatten
@@ -40,7 +42,8 @@ def measure() -> str:
     new = arrived_since(registry, champion, tasks.ROOT)
     if not new:
         return _show(f"No photograph has arrived since {champion.title}, the champion, was first seen here.")
-    results = measure_on(registry, champion, new, tasks.ROOT / "artifacts/dataset", params.evaluate)
+    photos = Chosen(PhotoDataset(tasks.ROOT / "artifacts/dataset"), new)
+    results = measure_version(registry, champion, photos, params.evaluate)
     with start_run(params.tracking, tasks.ROOT, "monitoring", name=f"monitoring-version-{champion.number}") as sink:
         sink.set_tags({"scenehue.version": str(champion.number)})
         means = flatten({"monitoring": results.means()})

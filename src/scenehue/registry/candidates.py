@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
-
-import pyarrow.compute as pc
-import pyarrow.csv
 
 from scenehue.params import Params
 from scenehue.registry.evaluations import evaluate_version
@@ -41,11 +39,16 @@ def candidate(
 
 def seen_photos(registry: Registry, version: Version) -> frozenset[str]:
     """Ids of the photographs that a version was trained or chosen on; none where it does not say."""
+    return frozenset(id for id, split in (listed_photos(registry, version) or {}).items() if split != "test")
+
+
+def listed_photos(registry: Registry, version: Version) -> dict[str, str] | None:
+    """Id and split of each photograph of the data set that a version was made with; None where it does not say."""
     path = registry.fetch(version) / PHOTOS
     if not path.is_file():
-        return frozenset()
-    table = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types={"id": "string"}))
-    return frozenset(table.filter(pc.field("split") != "test")["id"].to_pylist())
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["id"]: row["split"] for row in csv.DictReader(file)}
 
 
 def candidates(

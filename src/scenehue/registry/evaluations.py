@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scenehue.data.shards import PhotoDataset
 from scenehue.evaluation.results import Results
@@ -13,6 +14,9 @@ from scenehue.params import EvaluateParams
 from scenehue.registry.cache import cached
 from scenehue.registry.package import MODEL
 from scenehue.registry.versions import Registry, Version
+
+if TYPE_CHECKING:
+    from scenehue.evaluation.evaluate import Photos
 
 _CODE = ("color", "data/decode.py", "evaluation", "inference")
 
@@ -38,30 +42,42 @@ def evaluate_version(
     wanted = wanted or EvaluateParams()
 
     def compute(folder: Path) -> None:
-        # Torch comes with these, and is not needed where the results are there.
-        from scenehue.evaluation.decoders import choose_decoders
-        from scenehue.evaluation.evaluate import evaluate_model
-        from scenehue.evaluation.lpips import load_lpips
-        from scenehue.inference.onnx_backend import OnnxModel
-        from scenehue.models.checkpoint import CARD, ModelCard
-
-        model = registry.fetch(version) / MODEL
-        decoders, missing = choose_decoders(wanted, ModelCard.model_validate_json((model / CARD).read_bytes()))
-        lpips, lpips_name = load_lpips()
-        if lpips is None:
-            missing["LPIPS"] = lpips_name
-        evaluate_model(
-            OnnxModel(model / "model.onnx"),
-            PhotoDataset(dataset, "test"),
-            decoders,
-            size=wanted.size,
-            lpips=lpips,
-            resamples=wanted.bootstrap,
-            seed=wanted.seed,
-            about={"checkpoint": version.checkpoint, "missing": missing},
-        ).save(folder)
+        measure(registry, version, PhotoDataset(dataset, "test"), wanted).save(folder)
 
     return Results.load(cached("evaluations", _key(version.checkpoint, dataset, wanted), compute))
+
+
+def measure(registry: Registry, version: Version, photos: Photos, wanted: EvaluateParams) -> Results:
+    """Measures a version, as it is packaged, on photographs.
+
+    Args:
+        registry: Where its package is fetched from.
+        version: The model.
+        photos: The photographs, in colour.
+        wanted: Decoders and settings.
+    """
+    # Torch comes with these, and is not needed where the results are there.
+    from scenehue.evaluation.decoders import choose_decoders
+    from scenehue.evaluation.evaluate import evaluate_model
+    from scenehue.evaluation.lpips import load_lpips
+    from scenehue.inference.onnx_backend import OnnxModel
+    from scenehue.models.checkpoint import CARD, ModelCard
+
+    model = registry.fetch(version) / MODEL
+    decoders, missing = choose_decoders(wanted, ModelCard.model_validate_json((model / CARD).read_bytes()))
+    lpips, lpips_name = load_lpips()
+    if lpips is None:
+        missing["LPIPS"] = lpips_name
+    return evaluate_model(
+        OnnxModel(model / "model.onnx"),
+        photos,
+        decoders,
+        size=wanted.size,
+        lpips=lpips,
+        resamples=wanted.bootstrap,
+        seed=wanted.seed,
+        about={"checkpoint": version.checkpoint, "missing": missing},
+    )
 
 
 def keep_results(results: Results, checkpoint: str, dataset: Path, wanted: EvaluateParams) -> None:

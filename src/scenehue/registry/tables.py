@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from scenehue.registry.versions import Version
+from scenehue.registry.versions import PARAMETERS_TAG, Version
 
 
 def versions_table(versions: Sequence[Version]) -> Table:
@@ -38,7 +38,7 @@ def version_table(version: Version) -> Table:
         "registered": f"{version.created:%Y-%m-%d %H:%M} UTC",
         "commit": _commit(version),
         "weights": version.checkpoint,
-        "parameters": f"{int(version.tags.get('scenehue.parameters', 0)):,}",
+        "parameters": f"{int(version.tags.get(PARAMETERS_TAG, 0)):,}",
         "data set": version.tags.get("scenehue.dataset", ""),
         "run": version.run_id,
         "package": version.source,
