@@ -11,10 +11,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.states import State
 
+import scenehue
 from flows import ask_dvc, by_hand, champion
 from flows.errors import RemoteError, StageError
 from flows.monitoring import measure, monitoring
 from flows.newcomers import Chosen, arrived_since
+from flows.pages import photo_ids
 from flows.registration import registration
 from flows.retrain import retrain
 from flows.training import training
@@ -211,6 +213,23 @@ def test_a_training_shows_how_far_it_is(repository: Repository, played: Played) 
 def test_without_a_registry_the_monitoring_says_so(repository: Repository, played: Played) -> None:
     del repository, played
     assert "there is no model registry yet" in run(monitoring).message
+
+
+def test_the_champion_is_measured_on_what_arrived_after_it_was_made(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    (package / "artifacts").mkdir(parents=True)
+    (package / "artifacts/model").symlink_to(Path(scenehue.__file__).with_name("released"))
+    known = sorted(photo_ids(repository.root))[2:]
+    (package / "photos.csv").write_text("id,split\n" + "".join(f"{id},train\n" for id in known))
+    version = SimpleNamespace(number=1, title="version 1", checkpoint="a" * 64)
+    registry = SimpleNamespace(name="scenehue", find=lambda _: version, fetch=lambda _: package)
+    monkeypatch.setattr("scenehue.registry.versions.Registry.open", lambda *_: registry)
+    repository.set_params(repository.params.model_dump(mode="json") | {"tracking": {"uri": None}})
+    state = run(monitoring)
+    assert state.message == "Version 1, the champion, on 2 photographs that arrived after it was made."
+    assert "| version 1 | reg | " in artifact("monitoring")
 
 
 def test_photographs_that_a_version_knew_are_told_from_those_that_arrived_after_it(
