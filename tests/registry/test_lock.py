@@ -81,6 +81,15 @@ def test_a_dead_holder_whose_lock_cannot_be_moved_is_told_and_the_server_not_pes
     assert 1 <= len(asked) <= 5
 
 
+def test_a_user_without_a_name_may_hold_it(registry, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with held(registry, lease=LEASE):
+        holder = registry.client.get_registered_model(NAME).tags["scenehue.holder"]
+    assert holder.startswith(f"user {os.getuid()} on ")
+
+
 def test_two_purposes_do_not_meet(registry):
     with held(registry, "promotion", lease=LEASE), held(registry, "registration", wait=0, lease=LEASE):
         assert names(registry) == {NAME, "scenehue-registration-lock"}

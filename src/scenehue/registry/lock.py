@@ -63,8 +63,7 @@ class Lock:
 
     def try_to_take(self) -> bool:
         """Creates the model; False when there is one."""
-        who = f"{getpass.getuser()} on {socket.gethostname()}, process {os.getpid()}"
-        tags = {HOLDER: who, TOKEN: self.token}
+        tags = {HOLDER: f"{_user()} on {socket.gethostname()}, process {os.getpid()}", TOKEN: self.token}
         try:
             self.registry.client.create_registered_model(self.name, tags, "Held while models are promoted.")
         except MlflowException as error:
@@ -161,6 +160,14 @@ def _bury(lock: Lock, token: str) -> None:
 def _beat(token: str) -> str:
     """The tag that a holder keeps changing: its own, so that one that wakes up late keeps no successor alive."""
     return f"scenehue.beat.{token}"
+
+
+def _user() -> str:
+    """Name of the user, who has none in many a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _tags(registry: Registry, name: str) -> Mapping[str, str]:
