@@ -14,6 +14,7 @@ import psutil
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -90,9 +91,11 @@ def guarded(run: Callable[[], int]) -> int:
         threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
         return run()
     os.close(lifeline)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOPS:
         signal.signal(number, lambda received, _: os.kill(child, received))
     _, status = os.waitpid(child, 0)
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)  # there is no child any more, and an impatient one would leave strays
     end_strays(known=())
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
