@@ -15,6 +15,7 @@ from scenehue.errors import ScenehueError, UnreachableError
 def compare_with_champion() -> None:
     """Evaluates the champion on the same test photographs, and shows both."""
     from flows import pages
+    from scenehue.data.shards import PhotoDataset
     from scenehue.evaluation.results import Results
     from scenehue.registry.candidates import seen_photos
     from scenehue.registry.evaluations import evaluate_version
@@ -35,15 +36,15 @@ def compare_with_champion() -> None:
     elif champion.checkpoint == checkpoint_digest(ROOT / "artifacts/train"):
         note = f"This network is the champion itself, {champion.title}."
     else:
-        title = f"champion, {champion.title}"
-        known = seen_photos(registry, champion)
-        fair = set(ours.ids) - known
+        title, dataset = f"champion, {champion.title}", ROOT / "artifacts/dataset"
+        here = set(PhotoDataset(dataset, "test").ids)  # more may have arrived since the network was evaluated
+        fair = here.intersection(ours.ids) - seen_photos(registry, champion)
         if fair:
-            theirs = evaluate_version(registry, champion, ROOT / "artifacts/dataset", params.evaluate)
+            theirs = evaluate_version(registry, champion, dataset, params.evaluate)
             ours, theirs = ours.restricted_to(fair), theirs.restricted_to(fair)
             note = "Beside it the champion, on the same photographs, none of which either of the two was trained on."
         else:
-            note = f"The {title} was trained on all of them, so it cannot be compared."
+            note = f"The {title}, cannot be compared: it was trained on all of them, or they are gone."
     create_markdown_artifact(
         pages.evaluation_page(ours, theirs, title, note, ROOT / "artifacts/evaluate/contact_sheet.jpg"),
         key="evaluation",

@@ -1,6 +1,7 @@
 """Whole flows against a Prefect server; DVC and the registry are played, since they are tested for themselves."""
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from prefect.states import State
 import scenehue
 from flows import ask_dvc, by_hand, champion
 from flows.errors import RemoteError, StageError
+from flows.evaluation import evaluation
 from flows.monitoring import measure, monitoring
 from flows.newcomers import Chosen, arrived_since
 from flows.pages import photo_ids
@@ -215,21 +217,41 @@ def test_without_a_registry_the_monitoring_says_so(repository: Repository, playe
     assert "there is no model registry yet" in run(monitoring).message
 
 
-def test_the_champion_is_measured_on_what_arrived_after_it_was_made(
-    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def released(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package of the champion of a registry that is not there: the released weights."""
     package = tmp_path / "package"
     (package / "artifacts").mkdir(parents=True)
     (package / "artifacts/model").symlink_to(Path(scenehue.__file__).with_name("released"))
-    known = sorted(photo_ids(repository.root))[2:]
-    (package / "photos.csv").write_text("id,split\n" + "".join(f"{id},train\n" for id in known))
     version = SimpleNamespace(number=1, title="version 1", checkpoint="a" * 64)
     registry = SimpleNamespace(name="scenehue", find=lambda _: version, fetch=lambda _: package)
     monkeypatch.setattr("scenehue.registry.versions.Registry.open", lambda *_: registry)
     repository.set_params(repository.params.model_dump(mode="json") | {"tracking": {"uri": None}})
+    return package
+
+
+def test_the_champion_is_measured_on_what_arrived_after_it_was_made(repository: Repository, released: Path) -> None:
+    known = sorted(photo_ids(repository.root))[2:]
+    (released / "photos.csv").write_text("id,split\n" + "".join(f"{id},train\n" for id in known))
     state = run(monitoring)
     assert state.message == "Version 1, the champion, on 2 photographs that arrived after it was made."
     assert "| version 1 | reg | " in artifact("monitoring")
+
+
+@pytest.mark.usefixtures("played", "released")
+def test_a_network_and_the_champion_are_compared_on_the_test_photographs_that_both_can_have(
+    repository: Repository,
+) -> None:
+    run(evaluation)
+    assert "\n10 test photographs. Beside it the champion" in artifact("evaluation")
+    for first, said in (
+        (10, "3 test photographs. Beside it"),
+        (50, "10 test photographs. The champion, version 1,"),
+    ):
+        shutil.rmtree(repository.root / "artifacts/dataset")
+        write_dataset(repository.root / "artifacts/dataset", ("test",) * 4, first)
+        assert run(evaluation).is_completed()
+        assert f"\n{said}" in artifact("evaluation")
 
 
 def test_photographs_that_a_version_knew_are_told_from_those_that_arrived_after_it(
