@@ -15,7 +15,8 @@ from pathlib import Path
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from flows import automations, checkout
@@ -51,10 +52,17 @@ def deploy(root: Path) -> None:
 
 
 def _make_pool() -> None:
+    """Makes the work pool, or brings it up to date; one that somebody has paused stays so."""
     template = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template, concurrency_limit=1)
     with get_client(sync_client=True) as client:
-        client.create_work_pool(pool, overwrite=True)
+        try:
+            client.read_work_pool(POOL)
+        except ObjectNotFound:
+            client.create_work_pool(
+                WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template, concurrency_limit=1)
+            )
+        else:
+            client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template, concurrency_limit=1))
 
 
 def _run(root: Path, *arguments: str) -> None:
