@@ -1,5 +1,7 @@
 """Either the old files or the new ones, whatever happens in between."""
 
+from pathlib import Path
+
 import pytest
 
 from scenehue.data.files import replacing_file, replacing_folder
@@ -43,6 +45,23 @@ def test_what_a_killed_run_left_is_thrown_away(tmp_path):
         assert not list(partial.iterdir())
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     del killed
+
+
+def test_what_goes_wrong_between_the_renames_leaves_what_was_there(tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "kept").touch()
+    rename = Path.rename
+
+    def interrupted(path, target):
+        if path.name.endswith(".partial"):
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing_folder(folder):
+        pass
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["out", "out/kept"]
 
 
 def test_what_a_run_killed_between_its_renames_put_aside_comes_back(tmp_path):

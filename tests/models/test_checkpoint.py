@@ -30,6 +30,16 @@ def test_loads_what_was_saved(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}
 
 
+def test_an_error_leaves_the_old_files_and_no_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, card = load_checkpoint(folder)
+    before = (folder / WEIGHTS).read_bytes()
+    monkeypatch.setattr("scenehue.models.checkpoint.save_file", lambda state, path: path.touch() or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_checkpoint(folder, net, card)
+    assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}
+    assert (folder / WEIGHTS).read_bytes() == before
+
+
 def test_half_precision_halves_the_file_and_changes_little(folder: Path) -> None:
     net, card = load_checkpoint(folder)
     full = (folder / WEIGHTS).stat().st_size

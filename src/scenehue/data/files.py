@@ -41,7 +41,10 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.exists():  # it went wrong between the two renames
+            old.rename(folder)
 
 
 def code_digest(*modules: ModuleType) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from scenehue.color.bins import ab_bins
+from scenehue.data.files import replacing_file
 from scenehue.errors import ArtifactError
 from scenehue.models.network import MULTIPLE, ColorNet
 from scenehue.params import ModelParams
@@ -55,13 +54,10 @@ def save_checkpoint(folder: str | Path, net: ColorNet, card: ModelCard, dtype: t
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
         for key, value in net.state_dict().items()
     }
-    for name, write in (
-        (WEIGHTS, functools.partial(save_file, state)),
-        (CARD, lambda path: path.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")),
-    ):
-        aside = folder / f".{name}.{os.getpid()}"
-        write(aside)  # type: ignore[no-untyped-call]
-        os.replace(aside, folder / name)
+    with replacing_file(folder / WEIGHTS) as partial:
+        save_file(state, partial)
+    with replacing_file(folder / CARD) as partial:
+        partial.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def load_checkpoint(folder: str | Path) -> tuple[ColorNet, ModelCard]:
