@@ -1,6 +1,7 @@
 """Photos from real S3 servers on loopback: moto's and rclone's."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,7 @@ def test_what_is_remembered_needs_no_file_and_is_fetched_only_if_it_is_read(buck
     sources.run(params(bucket), tmp_path)
     assert fetched == []
     assert (tmp_path / "artifacts/sources/listing.csv").read_bytes() == listing
+    shutil.rmtree(tmp_path / "downloads")
     dataset.run(params(bucket), tmp_path)
     assert len(fetched) == 7
 

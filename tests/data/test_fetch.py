@@ -199,6 +199,12 @@ def test_a_disk_that_fills_up_keeps_what_was_fetched(server, tmp_path, monkeypat
     assert sorted(request.start for request in server.requests) == list(range(4 * PART, 10 * PART, PART))
 
 
+def test_a_disk_that_takes_a_part_of_a_chunk_gets_the_rest_to_its_place(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "pwrite", lambda file, data, place, pwrite=os.pwrite: pwrite(file, data[:7], place))
+    fetch_archives([order(server, tmp_path)])
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -90,7 +90,8 @@ def _state(path: Path) -> list[int]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Lets one process at a time fetch a file; the others wait."""
+    """Lets one process at a time fetch a file, whose folder is made when missing; the others wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

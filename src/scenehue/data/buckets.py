@@ -102,7 +102,8 @@ class BucketSource:
             there = S3Remote(f"{self.source.path}/{entry.path}", self._client)
             size = persist(there.find, there.address).size
             with locked(path):
-                self._fetch(Object(entry.path, size, entry.etag))
+                if not path.exists():  # another process may have fetched it meanwhile
+                    self._fetch(Object(entry.path, size, entry.etag))
         return read(path, entry.offset, entry.size)
 
     def segmentation(self, entry: Entry) -> bytes | None:

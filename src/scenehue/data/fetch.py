@@ -180,7 +180,7 @@ def _stretch(there: Remote, found: Found, file: int, start: int, end: int, stop:
             for chunk in there.read(place, end, found):
                 if stop.is_set():
                     return
-                place += os.pwrite(file, chunk[: end - place], place)
+                place += _write(file, chunk[: end - place], place)
             if place < end:
                 raise Interrupted("the connection ended early")
         except Interrupted:
@@ -193,6 +193,14 @@ def _stretch(there: Remote, found: Found, file: int, start: int, end: int, stop:
         yield place - before
 
 
+def _write(file: int, chunk: bytes, place: int) -> int:
+    """Writes all of a chunk: a disk that is nearly full may take a part of it at first."""
+    written = 0
+    while written < len(chunk):
+        written += os.pwrite(file, chunk[written:], place + written)
+    return written
+
+
 def _fill_at_once(there: Remote, found: Found, file: int, advance: Callable[[int], None]) -> None:
     """Fetches from a server that gives no stretches: from the start at each attempt."""
     place = 0
@@ -202,7 +210,7 @@ def _fill_at_once(there: Remote, found: Found, file: int, advance: Callable[[int
         advance(-place)
         place = 0
         for chunk in there.read(0, found.size, found):
-            place += os.pwrite(file, chunk, place)
+            place += _write(file, chunk, place)
             advance(len(chunk))
         if place < found.size:
             raise Interrupted("the connection ended early")

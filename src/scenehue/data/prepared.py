@@ -184,8 +184,6 @@ def _read(path: Path) -> pa.Table | None:
 
 def _fingerprint(params: DatasetParams) -> str:
     """Names all that a photo's preparation depends on, but for the photo."""
-    settings = params.model_dump_json(
-        include={"short_side", "jpeg_quality", "min_side", "max_megapixels", "min_chroma"}
-    )
+    settings = params.model_dump_json(include=_SETTINGS)
     versions = PIL.__version__, cv2.__version__, np.__version__
     return hashlib.sha256("\n".join([settings, *versions, code_digest(*_CODE)]).encode()).hexdigest()[:16]
