@@ -55,10 +55,17 @@ def test_sixteen_bit_arrays_stay_so(colorizer):
     assert colorizer(np.full((9, 9, 3), 0.5)).dtype == np.uint8
 
 
-@pytest.mark.parametrize("array", [np.zeros(5), np.zeros((4, 4, 2)), np.zeros((0, 4)), np.zeros((4, 4), np.int32)])
-def test_what_is_no_photo_is_said(colorizer, array):
+@pytest.mark.parametrize(
+    "what",
+    [
+        *(np.zeros(5), np.zeros((4, 4, 2)), np.zeros((0, 4)), np.zeros((4, 4), np.int32)),
+        *(np.full((4, 4), 128.0), np.full((4, 4), np.nan), np.full((4, 4), -1.0)),
+        *(Image.new("L", (0, 5)), Image.new("F", (4, 4), 255), Image.new("I", (4, 4), 70000)),
+    ],
+)
+def test_what_is_no_photo_is_said(colorizer, what):
     with pytest.raises(ScenehueError, match="is no photo"):
-        colorizer(array)
+        colorizer(what)
 
 
 def test_saturation_and_size_reach_the_network(colorizer, tinter):

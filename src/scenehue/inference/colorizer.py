@@ -88,8 +88,8 @@ class Colorizer:
         """Colours one photograph, or several.
 
         Args:
-            photo: A PIL image, a path, or an array: (H, W) or (H, W, 3) sRGB, uint8 or uint16 over their whole range or
-                floats in 0..1; or a sequence of such.
+            photo: A PIL image, a path (of several pages the first counts), or an array: (H, W) or (H, W, 3) sRGB, uint8
+                or uint16 over their whole range or floats in 0..1; or a sequence of such.
             decoder: ``reg`` (the safest), ``mode``, ``mean``, ``annealed``, or ``vivid`` (the most colourful without
                 being wrong more often); without one, ``vivid`` if the model's card has values for it, else ``reg``.
             saturation: Factor on all chroma; 1 is the network's own.
@@ -105,7 +105,7 @@ class Colorizer:
 
         Raises:
             PhotoError: A file is damaged or of a kind that cannot be coloured.
-            ScenehueError: There is no such decoder, or a value is out of its range.
+            ScenehueError: There is no such decoder, a value is out of its range, or something else is no photo.
         """
         way = self.decoder(decoder, saturation, temperature)
         if isinstance(photo, list | tuple):
@@ -185,6 +185,10 @@ class Colorizer:
         return results
 
 
+_OVERSHOOT = 0.1
+"""How far beyond 0..1 floats may lie, as those of a resized picture do."""
+
+
 @dataclass
 class _Loaded:
     """A photograph to be coloured, and what to make of the result."""
@@ -199,7 +203,12 @@ def _load(photo: Any, settings: Settings) -> _Loaded:
         info: dict[str, Any] = {
             key: photo.info[key] for key in ("exif", "icc_profile", "dpi", "xmp") if key in photo.info
         }
-        pixels, alpha, profile = pillow_pixels(photo, photo.info.get("icc_profile"))
+        try:
+            pixels, alpha, profile = pillow_pixels(photo, photo.info.get("icc_profile"))
+        except ValueError as error:
+            raise ScenehueError(f"an image of mode {photo.mode} is no photo: {error}") from error
+        if not pixels.size:
+            raise ScenehueError(f"an image of {photo.width} x {photo.height} pixels is no photo")
         number = photo.getexif().get(ExifTags.Base.Orientation, 1)
         return _Loaded(page_of(pixels, alpha, number if number in range(1, 9) else 1, profile), False, _to_image(info))
     if isinstance(photo, str | os.PathLike):
@@ -214,6 +223,9 @@ def _load(photo: Any, settings: Settings) -> _Loaded:
         raise ScenehueError(f"an array of shape {pixels.shape} is no photo; (H, W) and (H, W, 3) are")
     if pixels.dtype not in (np.uint8, np.uint16) and not np.issubdtype(pixels.dtype, np.floating):
         raise ScenehueError(f"an array of {pixels.dtype} is no photo; uint8, uint16, and floats in 0..1 are")
+    if pixels.dtype.kind == "f" and not (pixels.min() >= -_OVERSHOOT and pixels.max() <= 1 + _OVERSHOOT):
+        span = f"{pixels.min():g} to {pixels.max():g}"
+        raise ScenehueError(f"an array of floats from {span} is no photo; floats are in 0..1")
     return _Loaded(page_of(pixels), True, lambda colored: colored.pixels)
 
 
