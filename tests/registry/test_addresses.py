@@ -8,6 +8,7 @@ from scenehue import Colorizer
 from scenehue.errors import ArtifactError, ScenehueError
 from scenehue.inference import loading
 from scenehue.registry.addresses import folder_of
+from scenehue.registry.files import FILES_TAG
 from scenehue.registry.register import register
 from scenehue.registry.versions import Registry
 
@@ -59,10 +60,14 @@ def test_what_was_changed_in_the_store_is_refused(tmp_path, repository):
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_version_of_somebody_else_is_refused(repository):
+def test_a_version_of_somebody_else_is_refused(repository, tmp_path):
     registry = Registry.open(repository.params, repository.root)
     version = registry.get(1)
     registry.client.create_model_version("scenehue", version.source, version.run_id)
+    with pytest.raises(ScenehueError, match="version 2 of scenehue was not made by"):
+        folder_of("models:/scenehue/2")
+    (tmp_path / "cache/versions").mkdir(parents=True)
+    registry.client.set_model_version_tag("scenehue", "2", FILES_TAG, "../versions")
     with pytest.raises(ScenehueError, match="version 2 of scenehue was not made by"):
         folder_of("models:/scenehue/2")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,8 +178,8 @@ class Registry:
         Raises:
             RegistryError: The download fails, or a file is not what was registered.
         """
-        digest = version.tags.get(FILES_TAG)
-        if digest is None:
+        digest = version.tags.get(FILES_TAG, "")
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):  # it names a folder below
             raise RegistryError(f"version {version.number} of {self.name} was not made by `scenehue models register`")
 
         def download(folder: Path) -> None:
