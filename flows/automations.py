@@ -88,8 +88,8 @@ def apply() -> None:
 
 
 def _content(automation: AutomationCore) -> dict[str, Any]:
-    """All but the ids that the server, or this process, has drawn."""
-    return automation.model_dump(mode="json", exclude={"id": True, "trigger": {"id"}})
+    """All but the ids that the server, or this process, has drawn; its sets as sets, for JSON has them in any order."""
+    return automation.model_dump(exclude={"id": True, "trigger": {"id"}})
 
 
 if __name__ == "__main__":

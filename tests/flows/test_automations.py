@@ -1,6 +1,7 @@
 """What notices runs that died: applied again and again, since every start of the stack does that."""
 
 import pytest
+from prefect.automations import AutomationCore
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -13,6 +14,17 @@ def applied() -> dict[str, tuple[str, float]]:
     with get_client(sync_client=True) as client:
         found = client.read_automations()
     return {one.name: (str(one.id), one.trigger.within.total_seconds()) for one in found if "scenehue" in one.name}
+
+
+def test_the_order_in_which_a_server_lists_events_is_no_difference() -> None:
+    for wanted in automations.wanted():
+        data = wanted.model_dump(mode="json")
+        for name in ("after", "expect"):
+            data["trigger"][name].sort(reverse=True)
+        one = automations._content(AutomationCore.model_validate(data))
+        for name in ("after", "expect"):
+            data["trigger"][name].sort()
+        assert one == automations._content(AutomationCore.model_validate(data)) == automations._content(wanted)
 
 
 @pytest.mark.usefixtures("prefect_server")
