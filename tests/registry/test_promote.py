@@ -179,6 +179,20 @@ def test_versions_that_are_not_there_and_versions_of_others(repository, registry
         promote(repository.params, repository.root, 7)
 
 
+def test_a_version_that_was_deleted_in_mid_promotion_stops_no_later_one(repository, registry):
+    challenge(repository, 0.4)
+    repository.train(0.8)
+    register(repository.params, repository.root)
+    with killed_at(2) as calls:
+        promote(repository.params, repository.root)
+    sweep(registry.uri)
+    assert calls.names == ["create_registered_model", "set_registered_model_tag"]
+    registry.client.delete_model_version("scenehue", "2")
+    assert "champion already" in promote(repository.params, repository.root, 1).text
+    assert aliases(registry) == {"champion": 1}
+    assert PENDING_TAG not in registry.client.get_registered_model("scenehue").tags
+
+
 @every_moment
 def test_killed_at_any_moment_of_a_promotion_a_rerun_mends_it(repository, registry, stride):
     challenge(repository, 0.1)

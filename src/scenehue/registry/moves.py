@@ -82,12 +82,21 @@ def pending(registry: Registry) -> dict[str, Any] | None:
 
 
 def finish_pending(registry: Registry, lock: Lock) -> None:
-    """Does what `move` has written down and not finished; every step may be done twice."""
+    """Does what `move` has written down and not finished; every step may be done twice.
+
+    A plan whose versions were deleted since is dropped.
+    """
     plan = pending(registry)
     if plan is None:
         return
+    champion, previous, verdict = plan["champion"], plan["previous"], plan["verdict"]
+    there = {version.number for version in registry.versions()}
+    if not {champion, verdict["of"]} <= there:
+        with registry.talking() as client:
+            client.delete_registered_model_tag(registry.name, PENDING_TAG)
+        return
+    previous = previous if previous in there else None
     with registry.talking() as client:
-        champion, previous, verdict = plan["champion"], plan["previous"], plan["verdict"]
         lock.check()
         client.set_registered_model_alias(registry.name, CHAMPION, str(champion))
         if previous is None:
