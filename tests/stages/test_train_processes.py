@@ -13,10 +13,12 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from torch.distributed.elastic.multiprocessing.api import SignalException
 
-from scenehue.errors import ParamsError
+from scenehue.errors import ParamsError, ScenehueError
 from scenehue.models.checkpoint import load_checkpoint
 from scenehue.stages import train
+from scenehue.training.processes import launch
 from stages.training import changed, curves, make_inputs
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
@@ -107,6 +109,24 @@ def test_one_that_is_told_to_end_ends_both_and_another_number_goes_on(root: Path
     train.run(changed(**SETTINGS), root)
     assert [float(row["step"]) for row in curves(root / "artifacts/train")] == [2, 4, 6]
     assert_the_same(root / "artifacts/train", alone)
+
+
+def test_signals_to_the_one_that_started_them_end_in_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, expected in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, ScenehueError)):
+        arguments: list[str] = []
+
+        def torchrun(given: list[str], number: signal.Signals = number, seen: list[str] = arguments) -> None:
+            seen += given
+            raise SignalException("got a signal", number)
+
+        monkeypatch.setattr("torch.distributed.run.main", torchrun)
+        before = dict(os.environ)
+        with pytest.raises(expected, match="SIGTERM" if expected is ScenehueError else ""):
+            launch(changed(**SETTINGS), tmp_path)
+        assert arguments[-4:-1] == ["scenehue", "train", "--params"]
+        assert dict(os.environ) == before
 
 
 def test_batches_that_cannot_be_shared_are_named_before_anything_is_done(

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -41,6 +43,9 @@ def test_the_mean_has_decoders_of_its_own_and_says_what_it_is_made_of(
 
 
 def test_without_validation_photographs_nothing_is_written(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError):
+    (tmp_path / "artifacts/dataset").mkdir(parents=True)
+    manifest = pq.read_table(root / "artifacts/dataset/manifest.parquet")
+    pq.write_table(manifest.filter(pc.field("split") != "val"), tmp_path / "artifacts/dataset/manifest.parquet")
+    with pytest.raises(ArtifactError, match="no validation photographs"):
         average(PARAMS, [root / "one"], tmp_path / "mean", tmp_path)
     assert not (tmp_path / "mean").exists()

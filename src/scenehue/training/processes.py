@@ -54,8 +54,10 @@ def launch(params: Params, root: Path) -> None:
     """Runs the stage ``train`` in `machine.processes` processes on this machine, and waits for them.
 
     Raises:
-        ScenehueError: One of them failed; its own message has been printed by then.
+        ScenehueError: One of them failed, and its own message has been printed by then; or all were told to end.
+        KeyboardInterrupt: The user stopped them.
     """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
@@ -74,6 +76,10 @@ def launch(params: Params, root: Path) -> None:
             torchrun([*address, "-m", "scenehue", "train", "--params", file.name])
         except ChildFailedError as error:
             raise ScenehueError("a process of the training failed; what it said stands above") from error
+        except SignalException as error:  # torchrun's way of passing on Ctrl-C and the like
+            if error.sigval == signal.SIGINT:
+                raise KeyboardInterrupt from None
+            raise ScenehueError(f"the training was told to end ({error.sigval.name}); {AGAIN}") from error
         finally:
             os.environ.clear()
             os.environ.update(before)
