@@ -74,8 +74,8 @@ def test_what_lies_beside_a_folder_named_by_dots(run, folder, tmp_path, monkeypa
 
 
 def test_results_are_not_coloured_again(run, folder, tmp_path):
-    for _ in range(2):
-        run("colorize", "scans", "-o", "scans/color", "--resume")
+    first, again = (run("colorize", "scans", "-o", "scans/color", "--resume").stderr for _ in range(2))
+    assert (first, "scans/color: holds results" in again) == ("", True)
     assert tree(folder / "color") == ["1920/b.png", "1920/c.tif", "a.jpg"]
     shutil.rmtree(folder / "color")
     for _ in range(2):

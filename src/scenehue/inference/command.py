@@ -99,7 +99,8 @@ def colorize(
     from scenehue.inference.storage import find_photos, lies_in
 
     kind = format_named(format) if format else None
-    if output and any(os.path.isdir(text) or text.startswith(S3) for text in inputs if lies_in(output, text)):
+    there = output if output and (os.path.isdir(output) or output.startswith(S3)) else None
+    if there and any(lies_in(there, text) for text in inputs):
         print(f"{output}: holds results, so photos in it are left out", file=sys.stderr)
     items, sink = plan(find_photos(inputs, output), inputs, output, replace_originals)
     if output == STANDARD and compare:
