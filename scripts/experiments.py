@@ -89,8 +89,8 @@ def main(
     runs, failed = {}, []
     for name in names:
         try:
-            runs[name.removesuffix(f"-{suffix}")] = dvc.api.metrics_show(METRICS, rev=name)
-        except (DvcException, SCMError):
+            runs[name.removesuffix(f"-{suffix}")] = json.loads(dvc.api.read(METRICS, rev=name))
+        except (DvcException, SCMError, OSError):
             failed.append(name)
     if runs:
         Console().print(results_table(runs))
