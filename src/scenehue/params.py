@@ -323,6 +323,9 @@ class TrainParams(Section):
     """Bits of the network's inside in training: all, or half of them in one of two formats."""
     validate_every: int = Field(1, ge=1)
     """Epochs between validations; a checkpoint to resume from is written at each."""
+    scales: tuple[Annotated[float, Field(gt=0, le=4)], ...] = Field((1.0,), min_length=1)
+    """Sizes, as multiples of `size`, at which the trained network is to see a photograph that it colours; what it says
+    of each is averaged. Training itself is at `size`."""
     calibrate_reg: bool = True
     """Draw the trained regression head towards grey as far as its PSNR on validation photographs gains by it."""
     patience: int = Field(0, ge=0)

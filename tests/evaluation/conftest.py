@@ -20,6 +20,7 @@ class WarmModel:
 
     size = 64
     multiple = 32
+    scales: tuple[float, ...] = (1.0,)
 
     def __init__(self, ab: tuple[float, float] = (5, 20)) -> None:
         self.ab = np.array(ab, np.float32)

@@ -22,7 +22,7 @@ STRAY = AB + np.float32([8, -8])
 class Seer:
     """Predicts what it is told to for `PHOTOS[0]`."""
 
-    size, multiple = SIZE, 32
+    size, multiple, scales = SIZE, 32, (1.0,)
 
     def __init__(self, ab: np.ndarray) -> None:
         self.ab = np.moveaxis(ab, -1, 0)[None]

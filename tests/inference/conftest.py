@@ -13,6 +13,7 @@ class Tinter:
 
     size = 64
     multiple = 32
+    scales: tuple[float, ...] = (1.0,)
     card = Card(size=64, multiple=32)
 
     def __init__(self, chroma=60.0):

@@ -40,6 +40,16 @@ def test_images_keep_what_they_carry(colorizer):
     assert colorizer(image).info["icc_profile"] == ADOBE_RGB
 
 
+def test_photographs_share_a_batch_only_where_all_scales_agree(colorizer, tinter):
+    tinter.scales = (1.0, 2.0)
+    photos = [
+        np.full(shape, 90, np.uint8) for shape in ((64, 96), (64, 110))
+    ]  # (64, 96) both, and unlike at twice that
+    together = colorizer(photos)
+    assert sorted(tinter.batches) == [(1, 64, 96), (1, 64, 96), (1, 128, 192), (1, 128, 224)]
+    assert all(np.array_equal(one, colorizer(photo)) for one, photo in zip(together, photos, strict=True))
+
+
 def test_batches_keep_their_order_and_share_predictions(colorizer, tinter):
     shapes = [(40, 60), (40, 60), (80, 120), (60, 40), (40, 60)]
     grey = [np.random.default_rng(index).integers(0, 256, shape, dtype=np.uint8) for index, shape in enumerate(shapes)]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage.color import rgb2lab
 
+from inference.conftest import Tinter
 from scenehue.inference import predict as prediction
 from scenehue.inference.model import Decoder
 from scenehue.inference.predict import (
@@ -87,3 +88,31 @@ def test_sixteen_bits_are_finer_than_eight(tinter):
     colored = np.empty((64, 64, 3), np.uint16)
     join(field, lightness, colored)
     assert np.abs(rgb2lab(colored / 65535)[..., 0] - lightness).max() < 0.02
+
+
+class Surveyor(Tinter):
+    """Says of everything that its chroma is the height at which it is seen, and notes the shapes."""
+
+    def chroma(self, lightness, decoder):
+        self.batches.append(lightness.shape)
+        count, height, width = lightness.shape
+        return np.full((count, 2, height // 4, width // 4), height, np.float32)
+
+
+def test_what_is_said_at_each_scale_is_averaged():
+    model = Surveyor()
+    model.scales = (0.5, 1.0, 1.5, 0.51)
+    ab = predict_ab(model, np.full((100, 150), 50, np.float32))
+    assert model.batches == [(1, 96, 128), (1, 64, 96), (1, 32, 64)], "the largest first, none twice"
+    assert ab == pytest.approx(np.full((100, 150, 2), 64), abs=0.01)
+    model.batches.clear()
+    predict_ab(model, np.full((150, 100), 50, np.float32), size=128)
+    assert model.batches == [(1, 288, 192), (1, 192, 128), (1, 96, 64)]
+
+
+def test_an_average_over_scales_follows_the_photograph_at_its_edges(tinter):
+    lightness = np.repeat(np.where(np.arange(200) < 100, 30, 80)[None], 160, axis=0).astype(np.float32)
+    plain = predict_ab(tinter, lightness)
+    tinter.scales = (1.0, 2.0)
+    averaged = predict_ab(tinter, lightness)
+    assert np.abs(averaged - plain).mean() < 2, "the same field, seen finer"

@@ -97,6 +97,7 @@ class Painter:
     """
 
     size = multiple = 32
+    scales = (1.0,)
 
     def __init__(self, quality: float) -> None:
         self.ab = quality * np.array(TRUTH, np.float32)

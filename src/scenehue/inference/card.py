@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +20,7 @@ class Card(BaseModel):
     Attributes:
         size: Short side, in pixels, that the network was trained for.
         multiple: Heights and widths that it takes are multiples of this.
+        scales: Sizes, relative to the working size, at which it is to see a photograph.
         decoders: Temperature and saturation of decoders that were tuned on validation photos.
     """
 
@@ -26,6 +28,7 @@ class Card(BaseModel):
 
     size: int = Field(ge=1)
     multiple: int = Field(ge=1)
+    scales: tuple[Annotated[float, Field(gt=0, le=4)], ...] = Field((1.0,), min_length=1)
     decoders: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     def decoder(

@@ -20,7 +20,7 @@ from scenehue.inference.loading import RELEASED, load_model
 from scenehue.inference.model import ChromaModel, Decoder
 from scenehue.inference.photo_file import MAX_MEGAPIXELS, Page, page_of, pillow_pixels
 from scenehue.inference.photo_writer import ColoredPage, with_alpha
-from scenehue.inference.predict import chroma_fields, photo_lightness, working_shape
+from scenehue.inference.predict import chroma_fields, photo_lightness, working_shapes
 from scenehue.inference.spaces import Float32
 from scenehue.inference.storage import FolderSink, Item
 
@@ -169,17 +169,15 @@ class Colorizer:
                 results.append(loaded.finish(finish_page(loaded.page, lightness, field, loaded.deep)))
             waiting.clear()
 
-        shape = None
+        shapes = None
         for photo in photos:
             loaded = _load(photo, settings)
             lightness = photo_lightness(loaded.page.pixels, loaded.page.space)
             turned_shape = lightness.shape[:: -1 if loaded.page.orientation > 4 else 1]
-            own_shape = working_shape(
-                turned_shape[0], turned_shape[1], settings.size or self.model.size, self.model.multiple
-            )
-            if own_shape != shape or len(waiting) == batch_size:
+            own_shapes = working_shapes(turned_shape[0], turned_shape[1], self.model, settings.size)
+            if own_shapes != shapes or len(waiting) == batch_size:
                 colour_waiting()
-            shape = own_shape
+            shapes = own_shapes
             waiting.append((loaded, lightness))
         colour_waiting()
         return results

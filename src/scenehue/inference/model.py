@@ -36,6 +36,8 @@ class ChromaModel(Protocol):
     """Short side, in pixels, that it was trained for."""
     multiple: int
     """The heights and widths it takes are multiples of this."""
+    scales: tuple[float, ...]
+    """Sizes, relative to the working size, at which it is to see a photograph; what it says of each is averaged."""
 
     def chroma(self, lightness: npt.NDArray[np.float32], decoder: Decoder) -> npt.NDArray[np.float32]:
         """Predicts the chroma of a batch.

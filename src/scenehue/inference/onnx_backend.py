@@ -53,6 +53,7 @@ class OnnxModel:
         self.card: Card = parse_card(card, path)
         self.size = self.card.size
         self.multiple = self.card.multiple
+        self.scales = self.card.scales
 
     def chroma(self, lightness: Float32, decoder: Decoder) -> Float32:
         """See `ChromaModel.chroma`."""

@@ -18,7 +18,7 @@ from scenehue.color.gamut import fitted_linear
 from scenehue.color.lab import lightness
 from scenehue.inference.model import REG, ChromaModel, Decoder
 from scenehue.inference.spaces import SRGB, SRGB_GREY, Pixels, Space
-from scenehue.inference.upsample import ChromaField, resize
+from scenehue.inference.upsample import ChromaField, cubic, resize
 
 Float32 = npt.NDArray[np.float32]
 
@@ -29,7 +29,7 @@ THREADED_PIXELS = 1 << 20
 """From this size on a photograph's bands are shared out among the cores; smaller ones are quicker without."""
 
 
-def working_shape(height: int, width: int, size: int, multiple: int) -> tuple[int, int]:
+def working_shape(height: int, width: int, size: float, multiple: int) -> tuple[int, int]:
     """Height and width at which the network sees a photograph.
 
     Args:
@@ -49,6 +49,39 @@ def working_shape(height: int, width: int, size: int, multiple: int) -> tuple[in
     aspect = min(MAX_ASPECT, max(height, width) / min(height, width))
     long = max(1, round(short * aspect / multiple)) * multiple
     return (short, long) if height <= width else (long, short)
+
+
+def working_shapes(height: int, width: int, model: ChromaModel, size: int | None = None) -> list[tuple[int, int]]:
+    """The heights and widths at which a network sees a photograph, one for each of its scales.
+
+    Args:
+        height: Of the photograph, in pixels.
+        width: Of the photograph, in pixels.
+        model: The network.
+        size: Working size; without it, the size the model was trained for.
+
+    Returns:
+        As by `working_shape`, the largest first, none twice.
+    """
+    base = size or model.size
+    return sorted({working_shape(height, width, base * scale, model.multiple) for scale in model.scales}, reverse=True)
+
+
+def mean_chroma(model: ChromaModel, views: Sequence[Float32], decoder: Decoder = REG) -> Float32:
+    """Predicts the chroma of a batch that is seen at several sizes: the mean of what is said of each.
+
+    Args:
+        model: The network.
+        views: The same N photographs at each size, (N, h, w), L in 0..100, the largest first.
+        decoder: How each prediction is decoded.
+
+    Returns:
+        (N, 2, h / stride, w / stride) of the largest view, ab in Lab units.
+    """
+    first, *others = (model.chroma(view, decoder) for view in views)
+    if not others:
+        return first
+    return np.mean([first, *(cubic(ab, *first.shape[-2:]) for ab in others)], axis=0, dtype=np.float32)
 
 
 def predict_ab(model: ChromaModel, lightness_HW: Float32, size: int | None = None, decoder: Decoder = REG) -> Float32:
@@ -123,7 +156,7 @@ def chroma_fields(
     decoder: Decoder = REG,
     orientations: Sequence[int] | None = None,
 ) -> list[ChromaField]:
-    """Predicts the chroma of several photographs in one batch; once upright, they must have the same `working_shape`.
+    """Predicts the chroma of several photographs in one batch; once upright, they must have the same `working_shapes`.
 
     Args:
         model: The network.
@@ -137,19 +170,19 @@ def chroma_fields(
         For each photograph its chroma, turned like the photograph, to be asked for at full size.
     """
     orientations = orientations or [1] * len(lightnesses)
-    small = [
-        np.clip(
-            resize(plane, *working_shape(plane.shape[0], plane.shape[1], size or model.size, model.multiple)), 0, 100
-        )
+    seen = [
+        [
+            np.clip(resize(plane, *shape), 0, 100)
+            for shape in working_shapes(plane.shape[0], plane.shape[1], model, size)
+        ]
         for plane in lightnesses
     ]
-    upright = [turned(plane, orientation) for plane, orientation in zip(small, orientations, strict=True)]
+    upright = [[turned(view, way) for view in views] for views, way in zip(seen, orientations, strict=True)]
+    predicted = mean_chroma(model, [np.stack(views) for views in zip(*upright, strict=True)], decoder)
     fields = []
-    for ab, seen, plane, orientation in zip(
-        model.chroma(np.stack(upright), decoder), small, lightnesses, orientations, strict=True
-    ):
+    for ab, views, plane, orientation in zip(predicted, seen, lightnesses, orientations, strict=True):
         stored = np.ascontiguousarray(turned(ab, {6: 8, 8: 6}.get(orientation, orientation)))
-        fields.append(ChromaField(stored, seen, *plane.shape))
+        fields.append(ChromaField(stored, views[0], *plane.shape))
     return fields
 
 

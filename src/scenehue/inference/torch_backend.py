@@ -30,7 +30,7 @@ class TorchModel:
 
     Args:
         net: The network; it is moved to `device`, and its parameters are shared, not copied.
-        card: What its checkpoint says of it: `bins`, `size` and `multiple` are read.
+        card: What its checkpoint says of it: `bins`, `size`, `multiple` and `scales` are read.
         device: Where it runs; without one, where it is.
         dtype: Precision of the network's inside; decoding is always float32.
     """
@@ -47,6 +47,7 @@ class TorchModel:
         self.bins = torch.as_tensor(card.bins, dtype=torch.float32, device=self.device)
         self.size = card.size
         self.multiple = card.multiple
+        self.scales = card.scales
         self.dtype = dtype
 
     def chroma(self, lightness: Float32, decoder: Decoder) -> Float32:

@@ -31,6 +31,8 @@ class ModelCard(BaseModel):
     """Working size it was trained for: the short side that the network sees, in pixels."""
     multiple: int = MULTIPLE
     """Heights and widths that the network takes are multiples of this."""
+    scales: tuple[float, ...] = (1.0,)
+    """Sizes, relative to the working size, at which a photograph is seen to be coloured; the results are averaged."""
     bins: list[tuple[float, float]] = Field(default_factory=lambda: [(float(a), float(b)) for a, b in ab_bins()])
     """Centres of the quantised colours, in Lab units."""
     decoders: dict[str, dict[str, float]] = Field(default_factory=dict)

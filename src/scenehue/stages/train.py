@@ -16,11 +16,12 @@ from scenehue.data.files import home_of, replacing_folder
 from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
+from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import ColorPriorParams, Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
-from scenehue.training.batches import loader, steps_per_epoch
+from scenehue.training.batches import steps_per_epoch
 from scenehue.training.decoders import set_decoders
 from scenehue.training.fit import Fitted, fit
 from scenehue.training.history import CURVES, write_curves
@@ -84,7 +85,7 @@ def run(params: Params, root: Path = Path(".")) -> None:
         fitted = fit(module, seen, unseen, params.machine, resume, sink)
         if fitted is None:  # the first process does the rest
             return
-        card = _describe(module, params, inputs, unseen)
+        card = _describe(module, params, inputs, validation)
         with replacing_folder(artifacts / "train") as folder:
             save_checkpoint(folder, fitted.net, card)
             _write_numbers(folder, fitted)
@@ -119,21 +120,17 @@ def _start(params: TrainParams, root: Path) -> ColorNet:
     return net.train()
 
 
-def _describe(module: ColorModule, params: Params, inputs: str, validation: ColorDataset) -> ModelCard:
+def _describe(module: ColorModule, params: Params, inputs: str, validation: PhotoDataset) -> ModelCard:
     train = params.train
-    batches = loader(validation, train, params.machine, training=False) if len(validation) else ()
-    return ModelCard(
-        architecture=train.model,
-        size=train.size,
-        decoders=set_decoders(
-            module.net,
-            module.bins,
-            batches,
-            reg=train.losses.reg > 0 and train.calibrate_reg,
-            vivid=train.losses.soft > 0,
-        ),
-        provenance={"inputs": inputs, "params": train.model_dump(mode="json")},
+    provenance = {"inputs": inputs, "params": train.model_dump(mode="json")}
+    card = ModelCard(architecture=train.model, size=train.size, scales=train.scales, provenance=provenance)
+    decoders = set_decoders(
+        TorchModel(module.net, card),
+        validation,
+        reg=train.losses.reg > 0 and train.calibrate_reg,
+        vivid=train.losses.soft > 0,
     )
+    return card.model_copy(update={"decoders": decoders})
 
 
 def _prior(artifacts: Path, encoding: ColorPriorParams) -> tuple[np.ndarray, np.ndarray]:

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import torch
 
-from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError
 from scenehue.evaluation.decoders import trained
+from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import save_checkpoint
 from scenehue.models.soup import load_soup
 from scenehue.params import Params
-from scenehue.training.batches import loader
 from scenehue.training.decoders import set_decoders
 
 
@@ -22,26 +21,23 @@ def average(params: Params, folders: Sequence[Path], output: Path, root: Path, h
     """Averages networks of one start, sets the decoders on the validation photographs, and writes the result.
 
     Args:
-        params: `train.batch_size`, `train.calibrate_reg` and `machine` are read.
+        params: `train.scales` and `train.calibrate_reg` are read.
         folders: Of checkpoints; one that is named twice counts twice.
         output: Folder of the new checkpoint.
-        root: Where ``artifacts/dataset`` and ``artifacts/scene_probs`` lie.
+        root: Where ``artifacts/dataset`` lies.
         half: Store the weights in half precision.
 
     Raises:
         ArtifactError: A checkpoint or the validation photographs cannot be read, or there are none of either.
     """
     net, cards = load_soup(folders)
-    card, artifacts = cards[0], root / "artifacts"
-    photos = PhotoDataset(artifacts / "dataset", "val")
+    photos = PhotoDataset(root / "artifacts/dataset", "val")
     if not len(photos):
         raise ArtifactError("artifacts/dataset has no validation photographs on which the decoders could be set")
-    scenes = SceneLabels(artifacts / "scene_probs/scene_probs.parquet")
-    batches = loader(ColorDataset(photos, scenes, card.size), params.train, params.machine, training=False)
+    card = cards[0].model_copy(update={"scales": params.train.scales})
     decoders = set_decoders(
-        net,
-        torch.tensor(card.bins),
-        batches,
+        TorchModel(net, card),
+        photos,
         reg=trained("reg", card) and params.train.calibrate_reg,
         vivid=trained("soft", card),
     )

@@ -2,50 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import numpy as np
+import numpy.typing as npt
 
-from torch import Tensor
-
-from scenehue.data.loading import Batch
+from scenehue.color.lab import rgb_to_lab
+from scenehue.data.augment import validation_geometry
+from scenehue.data.decode import decode_rgb
+from scenehue.data.shards import PhotoDataset
 from scenehue.evaluation.tuning import TEMPERATURES, tune_reg, tune_vivid
-from scenehue.models.network import ColorNet
-from scenehue.training.pictures import decoded
+from scenehue.inference.model import REG, ChromaModel, Decoder
+from scenehue.inference.predict import mean_chroma, working_shapes
+from scenehue.inference.upsample import resize
+
+Float32 = npt.NDArray[np.float32]
 
 MAX_PHOTOS = 200
-"""About so many validation photographs, the first by hash, are looked at."""
+"""So many validation photographs, the first by hash, are looked at."""
+_AT_ONCE = 8
 
 
-def set_decoders(
-    net: ColorNet, bins: Tensor, batches: Iterable[Batch], reg: bool, vivid: bool
-) -> dict[str, dict[str, float]]:
+def set_decoders(model: ChromaModel, photos: PhotoDataset, reg: bool, vivid: bool) -> dict[str, dict[str, float]]:
     """Chooses the saturation of Reg, and the temperature and saturation of vivid.
 
+    The photographs are seen as they are to be coloured, at all of the network's scales, cropped to squares; what is
+    said of them is judged at the size of the network's map.
+
     Args:
-        net: The network; it is switched to evaluation.
-        bins: (Q, 2) centres of the quantised colours.
-        batches: Of validation photographs.
+        model: The network.
+        photos: For validation; it was not trained on them.
         reg: Whether to set Reg.
         vivid: Whether to set vivid.
 
     Returns:
         Settings by decoder, as a model's card keeps them; nothing where there are no photographs.
     """
-    looked_at = list(_first(batches)) if reg or vivid else []
-    if not looked_at:
-        return {}
-    truths, regression, annealed = decoded(net.eval(), bins, looked_at, TEMPERATURES)
-    decoders = {}
+    decoders: dict[str, dict[str, float]] = {}
+    if not len(photos) or not (reg or vivid):
+        return decoders
+    squares = _squares(photos, working_shapes(1, 1, model)[0][0])
     if reg:
-        decoders["reg"] = tune_reg(truths, regression)
+        predicted = _predict(model, squares, REG)
+        decoders["reg"] = tune_reg(_shrunk(squares, predicted.shape[1]), predicted)
     if vivid:
-        decoders["vivid"] = tune_vivid(truths, annealed)
+        annealed = {warmth: _predict(model, squares, Decoder("annealed", warmth)) for warmth in TEMPERATURES}
+        decoders["vivid"] = tune_vivid(_shrunk(squares, annealed[TEMPERATURES[0]].shape[1]), annealed)
     return decoders
 
 
-def _first(batches: Iterable[Batch]) -> Iterator[Batch]:
-    seen = 0
-    for batch in batches:
-        yield batch
-        seen += len(batch.lightness)
-        if seen >= MAX_PHOTOS:
-            return
+def _squares(photos: PhotoDataset, side: int) -> Float32:
+    """(N, side, side, 3) Lab."""
+    rgb = (decode_rgb(photos.encoded(index), name=photos.ids[index]) for index in range(min(len(photos), MAX_PHOTOS)))
+    return np.stack([rgb_to_lab(validation_geometry(photo, side)) for photo in rgb])
+
+
+def _predict(model: ChromaModel, squares: Float32, decoder: Decoder) -> Float32:
+    """(N, h, h, 2), ab at the size of the network's map."""
+    sides = [side for side, _ in working_shapes(1, 1, model)]
+    maps = []
+    for start in range(0, len(squares), _AT_ONCE):
+        lightness = squares[start : start + _AT_ONCE, ..., 0]
+        views = [np.stack([np.clip(resize(plane, side, side), 0, 100) for plane in lightness]) for side in sides]
+        maps.append(mean_chroma(model, views, decoder))
+    return np.moveaxis(np.concatenate(maps), 1, -1)
+
+
+def _shrunk(squares: Float32, side: int) -> Float32:
+    return np.stack([np.dstack([resize(plane, side, side) for plane in np.moveaxis(lab, -1, 0)]) for lab in squares])
