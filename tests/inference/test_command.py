@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from inference.files import encoded, every_kind, picture
 from scenehue.errors import ScenehueError
 from scenehue.inference import command
+from scenehue.inference.convert import convert as true_convert
 from scenehue.inference.loading import find_model
 
 app = typer.Typer()
@@ -54,6 +55,18 @@ def test_folder_to_folder(run, folder, tmp_path):
     assert "--resume" in again.stderr
     run("colorize", folder, "-o", "out", "--resume")
     run("colorize", folder, "-o", "out", "--overwrite")
+
+
+def test_a_defect_in_one_photo_ends_only_that_one(run, folder, tmp_path, monkeypatch):
+    def convert(model, photo, path, *arguments):
+        if photo.name.endswith("b.png"):
+            raise ZeroDivisionError("no test has found this")
+        true_convert(model, photo, path, *arguments)
+
+    monkeypatch.setattr("scenehue.inference.batch.convert", convert)
+    result = run("colorize", folder, "-o", "out", code=1)
+    assert tree(tmp_path / "out") == ["1920/c.tif", "a.jpg"]
+    assert "cannot be coloured: ZeroDivisionError: no test has found this" in result.stderr
 
 
 def test_without_an_output_results_lie_beside_the_originals(run, folder, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from scenehue.inference.formats import PHOTO_SUFFIXES, PNG, Format, format_of_pa
 from scenehue.inference.model import ChromaModel
 from scenehue.inference.photo_file import Photo
 from scenehue.inference.storage import STANDARD, Item, Sink, place_of
+
+log = logging.getLogger(__name__)
 
 LARGE_MEGAPIXELS = 16.0
 """Photos from this size on are taken one at a time, on all cores, so that memory stays bounded."""
@@ -169,6 +172,9 @@ class Batch:
             reason = f"{self.sink.address(relative)}: cannot be written: {error.strerror or error}"
         except MemoryError:
             reason = "does not fit into memory"
+        except Exception as error:
+            log.debug("%s", item.name, exc_info=error)
+            reason = f"cannot be coloured: {type(error).__name__}: {error}"
         seconds = time.perf_counter() - start
         return Result(item.name, self.sink.address(relative), "failed", reason, notes, seconds=round(seconds, 3))
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from scenehue.cluster import Lost
-from scenehue.inference.batch import Batch, Existing, Result
+from scenehue.inference.batch import Batch, Existing
 from scenehue.inference.bulk_job import Job, Outcome, Shard
 from scenehue.inference.card import CARD, Card
 from scenehue.inference.convert import Settings
 from scenehue.inference.loading import GRAPH, WEIGHTS, find_model, load_model
 from scenehue.inference.model import ChromaModel
-from scenehue.inference.storage import S3, FolderSink, Item, S3Sink
+from scenehue.inference.storage import S3, FolderSink, S3Sink
 
 Map = Callable[[Callable[[Shard], Outcome], Iterable[Shard]], Iterable[tuple[Shard, Outcome | Lost]]]
 
@@ -99,17 +99,7 @@ def color_shard(work: Work, shard: Shard) -> Outcome:
         _models[key] = work.model.load(work.device, threads=1)[0]
     sink = S3Sink(work.target) if work.target.startswith(S3) else FolderSink(Path(work.target))
     existing = Existing(resume=work.keep, overwrite=not work.keep)
-    return Outcome.of(_Patient(_models[key], sink, work.settings, existing, work.threads).run(shard.items))
-
-
-class _Patient(Batch):
-    """A batch that not even a defect stops."""
-
-    def one(self, item: Item) -> Result:
-        try:
-            return super().one(item)
-        except Exception as error:  # noqa: BLE001 - a photo in a million may find what no test has found
-            return Result(item.name, "", "failed", f"cannot be coloured: {type(error).__name__}: {error}")
+    return Outcome.of(Batch(_models[key], sink, work.settings, existing, work.threads).run(shard.items))
 
 
 def run(job: Job, work: Callable[[Shard], Outcome], shards: Map, tell: Callable[[Outcome], None]) -> Outcome:
