@@ -19,6 +19,7 @@ from scenehue.inference.formats import AVIF, HEIC, JPEG, PNG, TIFF, WEBP, Format
 from scenehue.inference.metadata import Metadata, parse_exif
 from scenehue.inference.photo_file import Photo
 from scenehue.inference.spaces import Pixels
+from scenehue.inference.thumbnail import recolored
 
 CLASSIC_TIFF_BYTES = 3.8e9
 """More than these go into a BigTIFF."""
@@ -120,10 +121,10 @@ def over_white(pixels: Pixels, alpha: Pixels) -> Pixels:
 def _write_pillow(path: Path, kind: Format, page: ColoredPage, photo: Photo, quality: int | None) -> None:
     image, metadata = Image.fromarray(with_alpha(page)), photo.metadata
     options: dict[str, Any] = {}
-    exif = _exif(metadata, page.orientation, resolution=kind not in (JPEG, PNG))
+    exif = _exif(metadata, page, resolution=kind not in (JPEG, PNG))
     if kind is JPEG and len(exif) > JPEG_SEGMENT:
         photo.note("JPEG holds no EXIF block of that size; it is left out")
-        exif = _exif(replace(metadata, exif=None), page.orientation, resolution=False)
+        exif = _exif(replace(metadata, exif=None), page, resolution=False)
     if kind is JPEG and len(metadata.xmp or b"") > JPEG_SEGMENT - len(XMP_SIGNATURE):
         photo.note("JPEG holds no XMP packet of that size; it is left out")
         metadata = replace(metadata, xmp=None)
@@ -155,7 +156,13 @@ def _write_pillow(path: Path, kind: Format, page: ColoredPage, photo: Photo, qua
     image.save(path, kind.pillow_names[0], **options)
 
 
-def _exif(metadata: Metadata, orientation: int, resolution: bool) -> bytes:
+def _exif(metadata: Metadata, page: ColoredPage, resolution: bool) -> bytes:
+    """The original's block, signature and all, with a coloured thumbnail; empty without one."""
+    block = _fields(metadata, page.orientation, resolution)
+    return b"Exif\0\0" + recolored(block, page.pixels) if block else b""
+
+
+def _fields(metadata: Metadata, orientation: int, resolution: bool) -> bytes:
     """The original's block; touched only where it does not say how the pixels stand, or what else it has to say."""
     fields = parse_exif(metadata.exif)
     changes: dict[int, Any] = {}
@@ -164,15 +171,16 @@ def _exif(metadata: Metadata, orientation: int, resolution: bool) -> bytes:
     if resolution and metadata.dpi and ExifTags.Base.XResolution not in fields:
         changes |= {ExifTags.Base.XResolution: metadata.dpi[0], ExifTags.Base.YResolution: metadata.dpi[1]}
         changes[ExifTags.Base.ResolutionUnit] = 2
-    if changes:
-        fields.update(changes)
-        try:
-            return fields.tobytes()
-        except Exception:  # noqa: BLE001 - what Pillow raises on broken fields is not said
-            fields = Image.Exif()
-            fields.update({ExifTags.Base.Orientation: orientation} | changes)
-            return fields.tobytes()
-    return b"Exif\0\0" + metadata.exif if metadata.exif else b""
+    if not changes:
+        return metadata.exif or b""
+    fields.update(changes)
+    try:
+        block = fields.tobytes()
+    except Exception:  # noqa: BLE001 - what Pillow raises on broken fields is not said
+        fields = Image.Exif()
+        fields.update({ExifTags.Base.Orientation: orientation} | changes)
+        block = fields.tobytes()
+    return block.removeprefix(b"Exif\0\0")
 
 
 def _photoshop_block(iptc: bytes) -> bytes:
@@ -204,7 +212,7 @@ def _png_chunks(page: ColoredPage, metadata: Metadata) -> Iterator[tuple[bytes, 
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(page.profile)
     if metadata.dpi:
         yield b"pHYs", b"".join(round(dpi / 0.0254).to_bytes(4, "big") for dpi in metadata.dpi) + b"\x01"
-    exif = _exif(metadata, page.orientation, resolution=False)
+    exif = _exif(metadata, page, resolution=False)
     if exif:
         yield b"eXIf", exif[6:]
     for name, content, *_ in _png_texts(metadata).chunks:
