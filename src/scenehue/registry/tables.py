@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from scenehue.registry.versions import PARAMETERS_TAG, Version
@@ -12,7 +13,7 @@ from scenehue.registry.versions import PARAMETERS_TAG, Version
 
 def versions_table(versions: Sequence[Version]) -> Table:
     """A row a version, oldest first."""
-    table = Table(title="Model versions")
+    table = Table(title="Model versions", box=SIMPLE_HEAD)  # narrow enough for 80 columns
     for column in ("version", "aliases", "verdict", "PSNR, dB", "above grey", "registered", "commit"):
         table.add_column(column, justify="right" if column in ("version", "PSNR, dB", "above grey") else "left")
     for version in versions:
