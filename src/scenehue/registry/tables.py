@@ -12,10 +12,10 @@ from scenehue.registry.versions import PARAMETERS_TAG, Version
 
 
 def versions_table(versions: Sequence[Version]) -> Table:
-    """A row a version, oldest first."""
-    table = Table(title="Model versions", box=SIMPLE_HEAD)  # narrow enough for 80 columns
-    for column in ("version", "aliases", "verdict", "PSNR, dB", "above grey", "registered", "commit"):
-        table.add_column(column, justify="right" if column in ("version", "PSNR, dB", "above grey") else "left")
+    """A row a version, oldest first; the gain is what its Reg is above grey."""
+    table = Table(title="Model versions", box=SIMPLE_HEAD, pad_edge=False)  # narrow enough for 80 columns
+    for column in ("no.", "aliases", "verdict", "PSNR, dB", "gain, dB", "registered", "commit"):
+        table.add_column(column, justify="right" if column in ("no.", "PSNR, dB", "gain, dB") else "left", no_wrap=True)
     for version in versions:
         best = version.metrics.get("reg", {})
         table.add_row(
