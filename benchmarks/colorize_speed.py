@@ -28,7 +28,7 @@ from scenehue.inference.batch import Batch
 from scenehue.inference.convert import Settings
 from scenehue.inference.loading import load_model
 from scenehue.inference.model import REG, ChromaModel
-from scenehue.inference.predict import working_shape
+from scenehue.inference.predict import mean_chroma, working_shapes
 from scenehue.inference.storage import FolderSink, find_photos
 
 SAMPLE = Path(__file__).parents[1] / "data/sample"
@@ -83,12 +83,13 @@ def files_alone(folder: Path) -> float:
 
 def network_alone(model: ChromaModel, height: int, width: int, count: int, size: int | None = None) -> float:
     """Seconds for as many predictions as there are photos, on all cores."""
-    shape = working_shape(height, width, size or model.size, model.multiple)
-    lightness = np.random.default_rng(0).uniform(0, 100, (1, *shape)).astype(np.float32)
+    random = np.random.default_rng(0)
+    shapes = working_shapes(height, width, model, size)
+    views = [random.uniform(0, 100, (1, *shape)).astype(np.float32) for shape in shapes]
 
     def run() -> None:
         with ThreadPoolExecutor(CORES) as pool:
-            list(pool.map(lambda _: model.chroma(lightness, REG), range(count)))
+            list(pool.map(lambda _: mean_chroma(model, views, REG), range(count)))
 
     return best(run)
 
