@@ -46,6 +46,13 @@ def test_the_grey_row_stands_first_and_every_number_has_its_interval(results):
     assert float(rows[0][header.index("relative error")].split()[0]) == 1
 
 
+def test_the_scales_at_which_photographs_were_seen_are_told(results, model, photos):
+    assert "seen at" not in write_report(results)
+    model.scales = (0.667, 1.0)
+    page = write_report(evaluate_model(model, photos, [Decoder()], resamples=100))
+    assert "64 pixels on the short side, seen at 0.667, 1 times that." in page
+
+
 def test_definitions_name_window_variants_and_settings(results):
     page = write_report(results, sheet="sheet.jpg")
     assert "Gaussian window of 11 x 11 pixels, sigma 1.5" in page

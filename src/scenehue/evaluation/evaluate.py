@@ -146,6 +146,13 @@ def evaluate_model(
     }
     return Results(
         pa.Table.from_pylist(rows, schema),
-        {"size": size or model.size, "decoders": settings, "resamples": resamples, "seed": seed, **(about or {})},
+        {
+            "size": size or model.size,
+            "scales": list(model.scales),
+            "decoders": settings,
+            "resamples": resamples,
+            "seed": seed,
+            **(about or {}),
+        },
         None if class_logits is None else pa.Table.from_pylist(counts, COUNTS),
     )

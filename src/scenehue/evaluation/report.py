@@ -50,11 +50,13 @@ def write_report(results: Results, sheet: str | None = None, div2k: bool = False
 
 def _head(results: Results) -> str:
     model = f" of {results.about['model']}" if "model" in results.about else ""
+    scales = results.about.get("scales", [1.0])
+    seen = f", seen at {', '.join(f'{scale:g}' for scale in scales)} times that" if scales != [1.0] else ""
     return (
         "# Evaluation\n\n"
         f"{len(results.ids)} test photographs at their own resolution; working size{model}: {results.about['size']} "
-        f"pixels on the short side. In brackets: {CONFIDENCE:.0%} bootstrap intervals of the mean over the photographs "
-        f"({results.about['resamples']} resamples)."
+        f"pixels on the short side{seen}. In brackets: {CONFIDENCE:.0%} bootstrap intervals of the mean over the "
+        f"photographs ({results.about['resamples']} resamples)."
     )
 
 

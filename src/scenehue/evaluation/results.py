@@ -37,8 +37,8 @@ class Results:
             for each of `PHOTO_METRICS` (and ``lpips`` where it could be computed), and, the same in all rows of a
             photograph, ``truth_colorfulness``, ``truth_colorfulness_ddcolor``, ``scene_top1`` and ``scene_top5`` (null
             without a scene head or teacher).
-        about: How it was measured: working size, each decoder's settings, resamples and seed of the intervals, why
-            something is missing. Plain JSON data.
+        about: How it was measured: working size and scales, each decoder's settings, resamples and seed of the
+            intervals, why something is missing. Plain JSON data.
         segmentation: Counts of pixels, as `scenehue.evaluation.segmentation.COUNTS`, of the photographs with a map;
             None where no segmentation head was asked.
     """
