@@ -87,7 +87,7 @@ def bulk_listing(count: int) -> Callable[[], object]:
 
     from scenehue.inference import bulk_job
     from scenehue.inference.convert import Settings
-    from scenehue.inference.storage import Item
+    from scenehue.inference.items import Item
 
     names = (f"2019/{n:09}.jpg" for n in range(count))
     photos = (Item(f"s3://archive/{name}", PurePosixPath(name), version=digest(0)[:31] + name[0]) for name in names)

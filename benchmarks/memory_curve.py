@@ -18,8 +18,9 @@ from PIL import Image
 
 from scenehue.inference.batch import Batch
 from scenehue.inference.convert import Settings
+from scenehue.inference.items import find_photos
 from scenehue.inference.loading import load_model
-from scenehue.inference.storage import FolderSink, find_photos
+from scenehue.inference.sinks import FolderSink
 
 SAMPLE = Path(__file__).parents[1] / "data/sample"
 

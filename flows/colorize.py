@@ -37,7 +37,7 @@ from scenehue.inference.bulk import ModelFiles, Work
 from scenehue.inference.bulk_job import Job, Outcome
 from scenehue.inference.convert import Settings
 from scenehue.inference.formats import format_named
-from scenehue.inference.storage import S3
+from scenehue.inference.s3 import S3
 from scenehue.params import MachineParams
 
 _SHOWN = 50

@@ -12,7 +12,7 @@ import pytest
 from ray_workers import kill_workers_in_mid_run
 from scenehue.cluster import ClusterError, Lost, connected
 from scenehue.errors import ScenehueError
-from scenehue.inference.storage import split_address
+from scenehue.inference.s3 import split_address
 from scenehue.params import MachineParams, Params
 from scenehue.stages import dataset, scene_probs, sources
 

@@ -17,8 +17,9 @@ from inference.files import encoded, every_kind, picture, tiff
 from scenehue.errors import PhotoError
 from scenehue.inference.batch import Batch, Existing
 from scenehue.inference.convert import Settings, color_page
+from scenehue.inference.items import find_photos
 from scenehue.inference.photo_file import open_photo
-from scenehue.inference.storage import FolderSink, find_photos
+from scenehue.inference.sinks import FolderSink
 
 KINDS = every_kind()
 
@@ -162,7 +163,8 @@ sys.path[:0] = {[*sys.path]!r}
 from inference.conftest import Tinter
 from scenehue.inference.batch import Batch
 from scenehue.inference.convert import Settings
-from scenehue.inference.storage import FolderSink, find_photos
+from scenehue.inference.items import find_photos
+from scenehue.inference.sinks import FolderSink
 from pathlib import Path
 source, out = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

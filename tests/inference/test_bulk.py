@@ -14,7 +14,7 @@ from PIL import Image
 from inference.files import encoded, picture
 from scenehue.cluster import Lost
 from scenehue.errors import ScenehueError
-from scenehue.inference import storage
+from scenehue.inference import s3
 from scenehue.inference.bulk import ModelFiles, Work, color_shard, one_after_the_other, run
 from scenehue.inference.bulk_job import Job
 from scenehue.inference.convert import Settings
@@ -171,7 +171,7 @@ def test_from_bucket_to_bucket(tmp_path, files, monkeypatch):
     archive = Archive(tmp_path, files)
     archive.photos, archive.work = "s3://archive/old", replace(archive.work, target="s3://archive/colour")
     with mock_aws():
-        storage._client.cache_clear()
+        s3._client.cache_clear()
         client = boto3.client("s3")
         client.create_bucket(Bucket="archive")
         for name in ("a.jpg", "1920/b.jpg"):
@@ -183,7 +183,7 @@ def test_from_bucket_to_bucket(tmp_path, files, monkeypatch):
         client.put_object(Bucket="archive", Key="old/a.jpg", Body=encoded(picture(), "JPEG", quality=50))
         now, total = archive.run()
         assert (now.done, total.done) == (1, 3)
-        storage._client.cache_clear()
+        s3._client.cache_clear()
 
 
 def test_nothing_to_colour(archive):

@@ -55,7 +55,7 @@ for options in ({"device": "cuda"}, {"dtype": "bfloat16"}):
         Colorizer.load(folder, **options)
     except ScenehueError as error:
         print(error)
-from scenehue.inference.storage import find_photos
+from scenehue.inference.items import find_photos
 try:
     find_photos(["s3://bucket/x"])
 except ScenehueError as error:

@@ -15,9 +15,10 @@ from typing import Literal
 from scenehue.errors import PhotoError, ScenehueError
 from scenehue.inference.convert import Settings, convert, open_source
 from scenehue.inference.formats import PHOTO_SUFFIXES, PNG, Format, format_of_path
+from scenehue.inference.items import STANDARD, Item, place_of
 from scenehue.inference.model import ChromaModel
 from scenehue.inference.photo_file import Photo
-from scenehue.inference.storage import STANDARD, Item, Sink, place_of
+from scenehue.inference.sinks import Sink
 
 log = logging.getLogger(__name__)
 

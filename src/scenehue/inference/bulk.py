@@ -16,7 +16,8 @@ from scenehue.inference.card import CARD, Card
 from scenehue.inference.convert import Settings
 from scenehue.inference.loading import GRAPH, WEIGHTS, find_model, load_model
 from scenehue.inference.model import ChromaModel
-from scenehue.inference.storage import S3, FolderSink, S3Sink
+from scenehue.inference.s3 import S3
+from scenehue.inference.sinks import FolderSink, S3Sink
 
 Map = Callable[[Callable[[Shard], Outcome], Iterable[Shard]], Iterable[tuple[Shard, Outcome | Lost]]]
 

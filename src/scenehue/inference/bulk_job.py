@@ -20,7 +20,7 @@ from scenehue.errors import ScenehueError
 from scenehue.inference.atomic import written_aside
 from scenehue.inference.batch import Result, planned_name
 from scenehue.inference.convert import Settings
-from scenehue.inference.storage import Item, photos_in
+from scenehue.inference.items import Item, photos_in
 
 _COLUMNS = ("shard", "name", "relative", "version")
 _READ: Any = {"encoding": "utf-8", "errors": "surrogateescape"}

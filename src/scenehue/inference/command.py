@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from scenehue.inference.batch import Result
-    from scenehue.inference.storage import Item, Sink
+    from scenehue.inference.items import Item
+    from scenehue.inference.sinks import Sink
 
 STANDARD = "-"
 S3 = "s3://"
@@ -95,8 +96,8 @@ def colorize(
     from scenehue.inference.batch import Batch, Existing
     from scenehue.inference.convert import Settings
     from scenehue.inference.formats import format_named
+    from scenehue.inference.items import find_photos, lies_in
     from scenehue.inference.loading import load_model
-    from scenehue.inference.storage import find_photos, lies_in
 
     kind = format_named(format) if format else None
     there = output if output and (os.path.isdir(output) or output.startswith(S3)) else None
@@ -142,7 +143,7 @@ def plan(
     from pathlib import PurePosixPath
 
     from scenehue.inference.formats import FORMATS, PHOTO_SUFFIXES, format_of_path
-    from scenehue.inference.storage import FolderSink, S3Sink, StandardSink
+    from scenehue.inference.sinks import FolderSink, S3Sink, StandardSink
 
     single = len(items) == 1 and len(inputs) == 1 and not os.path.isdir(inputs[0])
     if output == STANDARD:
@@ -196,7 +197,7 @@ def _beside(item: Item) -> Item:
 def _without_results(items: list[Item]) -> list[Item]:
     """Leaves out what earlier runs wrote beside the originals, as ``*.jpg`` finds it at the next one."""
     from scenehue.inference.batch import sheet_name
-    from scenehue.inference.storage import place_of
+    from scenehue.inference.items import place_of
 
     results = {str(place) for item in items for place in (item.relative, sheet_name(item.relative))}
     kept = [item for item in items if place_of(item.name) not in results]

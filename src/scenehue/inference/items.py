@@ -1,27 +1,23 @@
-"""Where photos come from and where results go: files, folders, standard streams, and S3."""
+"""Photos to be coloured, and how they are found: files, patterns, folders, standard input, and S3."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import glob
 import io
 import os
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO
 
 from scenehue.errors import PhotoError, ScenehueError
-from scenehue.inference.atomic import written_aside
 from scenehue.inference.formats import PHOTO_SUFFIXES
+from scenehue.inference.s3 import S3, download, listing, split_address
 
 STANDARD = "-"
-S3 = "s3://"
 
 
 @dataclass(frozen=True)
@@ -50,9 +46,11 @@ class Item:
             PhotoError: It is gone, or may not be read.
         """
         if self.name == STANDARD:
+            if sys.stdin is None:
+                raise PhotoError(self.name, "cannot be read: standard input is closed")
             yield io.BytesIO(sys.stdin.buffer.read())
         elif self.name.startswith(S3):
-            yield io.BytesIO(_download(self.name))
+            yield io.BytesIO(download(self.name))
         else:
             try:
                 # A folder is an item only if it could not be searched, and opening it says why.
@@ -159,161 +157,10 @@ def _version(path: Path) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-class Sink(Protocol):
-    """Where results go."""
-
-    def address(self, relative: PurePosixPath) -> str:
-        """The full name of a result."""
-        ...
-
-    def exists(self, relative: PurePosixPath) -> bool:
-        """Whether it is there already."""
-        ...
-
-    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
-        """Whether it is the very file that `item` is read from."""
-        ...
-
-    def written(self, relative: PurePosixPath) -> contextlib.AbstractContextManager[Path]:
-        """A path to write the result to; it appears at its address when the block ends without an error."""
-        ...
-
-
-class FolderSink:
-    """Results in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def address(self, relative: PurePosixPath) -> str:
-        return str(self.folder / relative)
-
-    def exists(self, relative: PurePosixPath) -> bool:
-        return (self.folder / relative).exists()
-
-    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
-        try:
-            return (self.folder / relative).samefile(item.name)
-        except OSError:
-            return False
-
-    def written(self, relative: PurePosixPath) -> contextlib.AbstractContextManager[Path]:
-        return written_aside(self.folder / relative)
-
-
-class StandardSink:
-    """The one result on standard output."""
-
-    def address(self, relative: PurePosixPath) -> str:
-        return STANDARD
-
-    def exists(self, relative: PurePosixPath) -> bool:
-        return False
-
-    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
-        return False
-
-    @contextlib.contextmanager
-    def written(self, relative: PurePosixPath) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "result")
-            yield path
-            with path.open("rb") as stream:
-                shutil.copyfileobj(stream, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-
-
-class S3Sink:
-    """Results in a bucket, below a prefix."""
-
-    def __init__(self, address: str) -> None:
-        self.bucket, self.prefix = split_address(address)
-
-    def _key(self, relative: PurePosixPath) -> str:
-        return "/".join(part for part in (self.prefix.rstrip("/"), str(relative)) if part)
-
-    def address(self, relative: PurePosixPath) -> str:
-        return f"{S3}{self.bucket}/{self._key(relative)}"
-
-    @functools.cached_property
-    def _keys(self) -> set[str]:
-        return {key for key, _ in _list(self.bucket, self.prefix)}
-
-    def exists(self, relative: PurePosixPath) -> bool:
-        return self._key(relative) in self._keys
-
-    def is_original(self, relative: PurePosixPath, item: Item) -> bool:
-        return self.address(relative) == item.name
-
-    @contextlib.contextmanager
-    def written(self, relative: PurePosixPath) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, relative.name)
-            yield path
-            with _s3_errors(self.address(relative)):
-                _client().upload_file(str(path), self.bucket, self._key(relative))
-
-
-def split_address(address: str) -> tuple[str, str]:
-    """Bucket and key of an ``s3://`` address.
-
-    Raises:
-        ScenehueError: It names no bucket.
-
-    Example:
-        >>> split_address("s3://archive/1920/a.jpg")
-        ('archive', '1920/a.jpg')
-    """
-    bucket, _, key = address.removeprefix(S3).partition("/")
-    if not bucket:
-        raise ScenehueError(f"{address} names no bucket; write s3://BUCKET/PREFIX")
-    return bucket, key
-
-
-@functools.cache
-def _client() -> Any:
-    try:
-        import boto3
-    except ModuleNotFoundError as error:
-        raise ScenehueError("s3:// needs one more package: pip install 'scenehue[s3]'") from error
-    return boto3.client("s3")
-
-
-@contextlib.contextmanager
-def _s3_errors(address: str) -> Iterator[None]:
-    _client()
-    import boto3.exceptions
-    import botocore.exceptions
-
-    try:
-        yield
-    except botocore.exceptions.ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "?")
-        reason = {"NoSuchKey": "is gone", "404": "is gone", "NoSuchBucket": "has no such bucket"}.get(code, str(error))
-        raise PhotoError(address, reason) from error
-    except (botocore.exceptions.BotoCoreError, boto3.exceptions.Boto3Error) as error:
-        raise PhotoError(address, str(error)) from error
-
-
-def _download(address: str) -> bytes:
-    bucket, key = split_address(address)
-    with _s3_errors(address):
-        content: bytes = _client().get_object(Bucket=bucket, Key=key)["Body"].read()
-        return content
-
-
-def _list(bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """Keys and etags."""
-    with _s3_errors(f"{S3}{bucket}/{prefix}"):
-        for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                yield entry["Key"], entry["ETag"].strip('"')
-
-
 def _find_s3(address: str, results: str | None) -> Iterator[Item]:
     bucket, prefix = split_address(address)
     inside = results.rstrip("/") + "/" if results and lies_in(results, address) else None
-    for key, etag in _list(bucket, prefix):
+    for key, etag in listing(bucket, prefix):
         if inside and f"{S3}{bucket}/{key}".startswith(inside):
             continue
         whole = key == prefix
