@@ -47,6 +47,9 @@ def loaded(exif: bytes) -> Image.Exif:
 GREY = encoded(picture(160, 120).convert("L"), "JPEG", quality=90)
 
 
+HUGE = encoded(Image.new("L", (6000, 8)), "JPEG")
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("seen", [RED, RED.astype(np.uint16) * 257, RED[:, :200]])
 def test_the_thumbnail_is_coloured_and_nothing_else_moves(order: str, seen: np.ndarray) -> None:
@@ -60,7 +63,7 @@ def test_the_thumbnail_is_coloured_and_nothing_else_moves(order: str, seen: np.n
     assert np.asarray(thumbnail.convert("RGB"))[60, 80] == pytest.approx((200, 30, 30), abs=8)
 
 
-@pytest.mark.parametrize("thumbnail", [b"", b"no picture", GREY[:50], encoded(picture(4, 4), "PNG")])
+@pytest.mark.parametrize("thumbnail", [b"", b"no picture", GREY[:50], encoded(picture(4, 4), "PNG"), HUGE])
 def test_what_is_no_thumbnail_stays(thumbnail: bytes) -> None:
     assert recolored(block(thumbnail), RED) == block(thumbnail)
 

@@ -173,7 +173,7 @@ class Batch:
             reason = f"{self.sink.address(relative)}: cannot be written: {error.strerror or error}"
         except MemoryError:
             reason = "does not fit into memory"
-        except Exception as error:
+        except Exception as error:  # a photo in a million may find what no test has found
             log.debug("%s", item.name, exc_info=error)
             reason = f"cannot be coloured: {type(error).__name__}: {error}"
         seconds = time.perf_counter() - start

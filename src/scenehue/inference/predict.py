@@ -67,6 +67,21 @@ def working_shapes(height: int, width: int, model: ChromaModel, size: int | None
     return sorted({working_shape(height, width, base * scale, model.multiple) for scale in model.scales}, reverse=True)
 
 
+def views_of(lightness_HW: Float32, model: ChromaModel, size: int | None = None) -> list[Float32]:
+    """What a network sees of a photograph.
+
+    Args:
+        lightness_HW: (H, W), L in 0..100.
+        model: The network.
+        size: Working size; without it, the size the model was trained for.
+
+    Returns:
+        (h, w) of each of the `working_shapes`, L in 0..100.
+    """
+    height, width = lightness_HW.shape
+    return [np.clip(resize(lightness_HW, *shape), 0, 100) for shape in working_shapes(height, width, model, size)]
+
+
 def mean_chroma(model: ChromaModel, views: Sequence[Float32], decoder: Decoder = REG) -> Float32:
     """Predicts the chroma of a batch that is seen at several sizes: the mean of what is said of each.
 
@@ -170,13 +185,7 @@ def chroma_fields(
         For each photograph its chroma, turned like the photograph, to be asked for at full size.
     """
     orientations = orientations or [1] * len(lightnesses)
-    seen = [
-        [
-            np.clip(resize(plane, *shape), 0, 100)
-            for shape in working_shapes(plane.shape[0], plane.shape[1], model, size)
-        ]
-        for plane in lightnesses
-    ]
+    seen = [views_of(plane, model, size) for plane in lightnesses]
     upright = [[turned(view, way) for view in views] for views, way in zip(seen, orientations, strict=True)]
     predicted = mean_chroma(model, [np.stack(views) for views in zip(*upright, strict=True)], decoder)
     fields = []

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import struct
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
+from scenehue.inference.metadata import parse_exif
 from scenehue.inference.spaces import Pixels
 
-OFFSET, LENGTH = 0x0201, 0x0202
-"""Tags of the second directory: where the thumbnail's JPEG lies in the block, and how many bytes it has."""
 QUALITIES = (90, 80, 65, 50, 35, 20)
+LARGEST = 1024
+"""Pixels a side; what says that it is larger is no thumbnail, and may be there to fill the memory."""
 
 
 def recolored(exif: bytes, picture: Pixels) -> bytes:
@@ -32,39 +33,19 @@ def recolored(exif: bytes, picture: Pixels) -> bytes:
         >>> recolored(b"no block", np.zeros((4, 4, 3), np.uint8))
         b'no block'
     """
+    directory: dict[int, object] = {}
+    with contextlib.suppress(Exception):  # what Pillow raises on broken directories is not said
+        directory = parse_exif(exif).get_ifd(ExifTags.IFD.IFD1)
+    place, room = (directory.get(tag) for tag in (ExifTags.Base.JpegIFOffset, ExifTags.Base.JpegIFByteCount))
+    if not (isinstance(place, int) and isinstance(room, int) and 0 < place < place + room <= len(exif)):
+        return exif
     try:
-        place, room, length_at, order = _find(exif)
         with Image.open(io.BytesIO(exif[place : place + room]), formats=["JPEG"]) as old:
-            size = old.size
-    except (struct.error, KeyError, ValueError, OSError):
+            new = _jpeg(picture, old.size, room) if max(old.size) <= LARGEST else None
+    except OSError:
         return exif
-    new = _jpeg(picture, size, room)
-    if new is None:
-        return exif
-    block = bytearray(exif)
-    block[place : place + room] = new.ljust(room, b"\0")
-    struct.pack_into(order + "I", block, length_at, len(new))
-    return bytes(block)
-
-
-def _find(exif: bytes) -> tuple[int, int, int, str]:
-    """Where the thumbnail is, how long, where its length is written, and the order of bytes."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}[exif[:4]]
-    (first,) = struct.unpack_from(order + "I", exif, 4)
-    (count,) = struct.unpack_from(order + "H", exif, first)
-    (second,) = struct.unpack_from(order + "I", exif, first + 2 + 12 * count)
-    if not second:
-        raise KeyError("the block has one directory only")
-    (count,) = struct.unpack_from(order + "H", exif, second)
-    values = {}
-    for entry in range(second + 2, second + 2 + 12 * count, 12):
-        tag, kind, _, value = struct.unpack_from(order + "HHII", exif, entry)
-        if kind == 4:  # a 32-bit number, of which the value itself is in the entry
-            values[tag] = value, entry + 8
-    (place, _), (room, length_at) = values[OFFSET], values[LENGTH]
-    if not 0 < place < place + room <= len(exif):
-        raise ValueError("the thumbnail lies outside of the block")
-    return place, room, length_at, order
+    # A reader stops at the end that a JPEG marks itself, so the rest of the old one's room may be anything.
+    return exif if new is None else exif[:place] + new.ljust(room, b"\0") + exif[place + room :]
 
 
 def _jpeg(picture: Pixels, size: tuple[int, int], room: int) -> bytes | None:

@@ -11,7 +11,7 @@ from scenehue.data.decode import decode_rgb
 from scenehue.data.shards import PhotoDataset
 from scenehue.evaluation.tuning import TEMPERATURES, tune_reg, tune_vivid
 from scenehue.inference.model import REG, ChromaModel, Decoder
-from scenehue.inference.predict import mean_chroma, working_shapes
+from scenehue.inference.predict import mean_chroma, views_of, working_shapes
 from scenehue.inference.upsample import resize
 
 Float32 = npt.NDArray[np.float32]
@@ -57,12 +57,10 @@ def _squares(photos: PhotoDataset, side: int) -> Float32:
 
 def _predict(model: ChromaModel, squares: Float32, decoder: Decoder) -> Float32:
     """(N, h, h, 2), ab at the size of the network's map."""
-    sides = [side for side, _ in working_shapes(1, 1, model)]
     maps = []
     for start in range(0, len(squares), _AT_ONCE):
-        lightness = squares[start : start + _AT_ONCE, ..., 0]
-        views = [np.stack([np.clip(resize(plane, side, side), 0, 100) for plane in lightness]) for side in sides]
-        maps.append(mean_chroma(model, views, decoder))
+        views = (views_of(plane, model) for plane in squares[start : start + _AT_ONCE, ..., 0])
+        maps.append(mean_chroma(model, [np.stack(same) for same in zip(*views, strict=True)], decoder))
     return np.moveaxis(np.concatenate(maps), 1, -1)
 
 
