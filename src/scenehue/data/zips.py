@@ -46,6 +46,7 @@ def scan_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, i
                     while chunk := content.read(_CHUNK):
                         digest.update(chunk)
                 yield name, member.header_offset, member.file_size, digest.hexdigest()
+    # What zipfile raises on damage; NotImplementedError is its word for a compression that it does not know.
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged, or no zip: {error}") from error
     except OSError as error:
