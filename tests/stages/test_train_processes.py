@@ -111,22 +111,29 @@ def test_one_that_is_told_to_end_ends_both_and_another_number_goes_on(root: Path
     assert_the_same(root / "artifacts/train", alone)
 
 
+@pytest.mark.parametrize(
+    ("number", "expected", "words"),
+    [(signal.SIGINT, KeyboardInterrupt, "^$"), (signal.SIGTERM, ScenehueError, "told to end .SIGTERM.; started again")],
+)
 def test_signals_to_the_one_that_started_them_end_in_no_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    expected: type[BaseException],
+    words: str,
 ) -> None:
-    for number, expected in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, ScenehueError)):
-        arguments: list[str] = []
+    arguments: list[str] = []
 
-        def torchrun(given: list[str], number: signal.Signals = number, seen: list[str] = arguments) -> None:
-            seen += given
-            raise SignalException("got a signal", number)
+    def torchrun(given: list[str]) -> None:
+        arguments.extend(given)
+        raise SignalException("got a signal", number)
 
-        monkeypatch.setattr("torch.distributed.run.main", torchrun)
-        before = dict(os.environ)
-        with pytest.raises(expected, match="SIGTERM" if expected is ScenehueError else ""):
-            launch(changed(**SETTINGS), tmp_path)
-        assert arguments[-4:-1] == ["scenehue", "train", "--params"]
-        assert dict(os.environ) == before
+    monkeypatch.setattr("torch.distributed.run.main", torchrun)
+    before = dict(os.environ)
+    with pytest.raises(expected, match=words):
+        launch(changed(**SETTINGS), tmp_path)
+    assert arguments[-4:-1] == ["scenehue", "train", "--params"]
+    assert dict(os.environ) == before
 
 
 def test_batches_that_cannot_be_shared_are_named_before_anything_is_done(
