@@ -91,14 +91,18 @@ def color_all(source: str, work: Work, machine: MachineParams, shard_photos: int
 
     Returns:
         That in a sentence.
+
+    Raises:
+        ScenehueError: Another run is at work on the same, or there is no photograph.
     """
     about = work.about(source)
     name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     job = Job(home_of(tasks.ROOT) / "resume/colorize" / name, source, work.settings, shard_photos, about)
-    if job.is_complete:
-        tasks.say(f"{job.list_new()} photographs are new.")
-    now = run_job(job, work, machine, tasks.say)
-    total = job.report()
+    with job.alone():
+        if job.is_complete:
+            tasks.say(f"{job.list_new()} photographs are new.")
+        now = run_job(job, work, machine, tasks.say)
+        total = job.report()
     said = in_words(now, total)
     create_markdown_artifact(page(source, work.target, said, total, job.folder), key="colorize", description=said)
     tasks.say(said)

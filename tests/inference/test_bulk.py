@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -72,6 +74,21 @@ def test_a_second_run_does_nothing_and_a_third_just_what_is_new_or_changed(archi
     assert (now.done, total.photos) == (2, 7)
     assert {name for name, time in archive.times().items() if before.get(name) != time} == {"new.jpg", "b.jpg"}
     assert json.loads((archive.root / "job/report.json").read_text())["done"] == 7
+
+
+def test_two_runs_of_one_job_do_not_meet_and_a_killed_one_bars_nobody(archive):
+    holding = "import sys\nfrom pathlib import Path\nfrom scenehue.inference.bulk_job import Job\n"
+    holding += "from scenehue.inference.convert import Settings\n"
+    holding += "with Job(Path(sys.argv[1]), 'scans', Settings(), 2, {}).alone(): print(flush=True); input()"
+    command = [sys.executable, "-c", holding, str(archive.root / "job")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline()
+        with pytest.raises(ScenehueError, match="another run is colouring it already"), archive.job.alone():
+            pass
+        other.kill()
+        other.wait()
+    with archive.job.alone():
+        assert archive.run()[0].done == 5
 
 
 def test_poisoned_photos_stop_nothing_and_are_tried_again(archive, monkeypatch):

@@ -2,13 +2,14 @@
 
 The folder holds ``job.json`` (what is asked for), ``listing-00000.csv`` and its successors (the photos, each listed
 once), ``refused.csv`` (those whose results would have the name of another's), ``done/`` (a small file for each finished
-shard of a listing), and in the end ``report.json`` and ``failures.csv``.
+shard of a listing), and in the end ``report.json`` and ``failures.csv``. ``job.lock`` is held by the run at work on it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -105,6 +106,23 @@ class Job:
         (folder / "done").mkdir(parents=True, exist_ok=True)
         _write_json(folder / "job.json", about | {"shard_photos": shard_photos})
         self.shard_photos = shard_photos
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other runs away from the job, until the end of this one, whatever ends it.
+
+        Raises:
+            ScenehueError: Another run is at work on it.
+        """
+        with (self.folder / "job.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ScenehueError(
+                    f"{self.source}: another run is colouring it already, by the same model and with the same options; "
+                    "wait for its end, or stop it first"
+                ) from None
+            yield
 
     def list_new(self) -> int:
         """Lists the photos; from the second time on those that are new or have changed.
