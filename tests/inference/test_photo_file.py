@@ -212,13 +212,72 @@ def test_a_broken_exif_block_is_no_obstacle(kind, tinter, tmp_path):
     assert colored(data, "a.png", tinter, tmp_path, kind)[0].metadata.exif is None or kind == "heic"
 
 
-def test_fields_that_cannot_be_written_again_are_no_obstacle(tinter, tmp_path, monkeypatch):
-    data = encoded(picture(), "JPEG", dpi=(300, 300), exif=exif(6))
-    whole = Image.Exif.tobytes
-    monkeypatch.setattr(Image.Exif, "tobytes", lambda fields: 1 / 0 if 271 in fields else whole(fields))
+def test_what_the_block_does_not_say_is_added_and_nothing_else_moves(tinter, tmp_path):
+    block = exif(6).tobytes().replace(b"Maker", "Köln".encode())
+    data = encoded(picture(), "JPEG", dpi=(300, 300), exif=block)
     result, *_ = colored(data, "a.jpg", tinter, tmp_path, "webp")  # which has no other place for the resolution
     fields = parse_exif(result.metadata.exif)
-    assert (fields[274], fields[282], fields.get(271)) == (6, 300, None)
+    assert (fields[274], fields[282], fields[271].encode("latin-1").decode()) == (6, 300, "Köln")
+    assert result.metadata.exif[8:].startswith(block[14:])
+
+
+def test_a_broken_block_gives_way_to_what_must_be_said(tinter, tmp_path):
+    block = b"Exif\0\0II*\0" + (1 << 20).to_bytes(4, "little")
+    for kind in ("webp", "tiff"):
+        data = encoded(picture(), "PNG", dpi=(300, 300), exif=block)
+        result, _, notes, _ = colored(data, "a.png", tinter, tmp_path, kind)
+        assert (
+            result.metadata.dpi == pytest.approx((300, 300), abs=0.01)
+            or round(parse_exif(result.metadata.exif)[282]) == 300
+        )
+        assert ["EXIF block is left out" in note for note in notes] == [True] * (kind == "tiff")
+
+
+TAGS = [
+    (269, 2, "Köln am Rhein".encode()),
+    (315, 2, "Müller".encode("latin-1")),
+    (297, 3, struct.pack("<2H", 3, 7)),  # the page's number
+    (33550, 12, struct.pack("<3d", 0.5, 0.5, 0)),  # a map's scale and keys, as of aerial photographs
+    (34735, 3, struct.pack("<8H", 1, 1, 0, 1, 1024, 0, 1, 1)),
+    (40091, 1, "Hafen".encode("utf-16-le")),
+    (65000, 9, struct.pack("<i", -5)),  # a scanner's own
+    (65001, 5, struct.pack("<2I", 1, 3)),
+]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["tiff", "jpeg", "png", "webp"])
+def test_tags_of_any_kind_stay_to_the_byte(kind, order, tinter, tmp_path):
+    units = {3: 2, 5: 4, 9: 4, 12: 8}
+    tags = []
+    for number, form, content in TAGS:
+        swapped = np.frombuffer(content, f"u{units.get(form, 1)}").astype(f"{order}u{units.get(form, 1)}").tobytes()
+        value = struct.unpack(f"{order}2I", swapped) if form == 5 else swapped
+        tags.append((number, form, len(content) // {5: 8}.get(form, units.get(form, 1)), value, True))
+    data = tiff(np.asarray(picture().convert("L")), photometric="minisblack", extratags=tags, byteorder=order)
+    *_, path = colored(data, "a.tif", tinter, tmp_path, kind)
+    if kind != "tiff":
+        block = Image.open(path).info["exif"].removeprefix(b"Exif\0\0")
+        path.write_bytes(block)
+    with tifffile.TiffFile(io.BytesIO(data)) as before, tifffile.TiffFile(path) as after:
+        assert before.byteorder == after.byteorder
+        for number, form, *_ in TAGS:
+            old, new = before.pages[0].tags[number], after.pages[0].tags[number]
+            assert (new.dtype, new.count, raw(after, new)) == (form, old.count, raw(before, old))
+
+
+def raw(file, tag):
+    file.filehandle.seek(tag.valueoffset)
+    return file.filehandle.read(tag.valuebytecount)
+
+
+def test_layers_and_what_describes_grey_pixels_is_left_out(tinter, tmp_path):
+    tags = [(37724, "B", 4, b"8BPS", True), (291, "H", 256, list(range(256)), True), (50706, "B", 4, b"\1\4\0\0", True)]
+    data = tiff(np.asarray(picture().convert("L")), photometric="minisblack", extratags=tags)
+    *_, notes, path = colored(data, "a.tif", tinter, tmp_path)
+    assert notes == ["Photoshop's layers are left out; what they look like together is coloured"]
+    with tifffile.TiffFile(path) as written:
+        assert not {37724, 291, 50706} & {tag.code for tag in written.pages[0].tags}
 
 
 def test_an_encoder_that_fails_names_the_photo(tinter, tmp_path, monkeypatch):
@@ -263,11 +322,12 @@ def test_several_pages_need_tiff(tinter, tmp_path):
 
 
 def test_big_tiff_carries_camera_and_place(tinter, tmp_path, monkeypatch):
-    from scenehue.inference import photo_writer
+    from scenehue.inference import tiff_writer
 
-    monkeypatch.setattr(photo_writer, "CLASSIC_TIFF_BYTES", 1)
+    monkeypatch.setattr(tiff_writer, "CLASSIC_TIFF_BYTES", 1)
     result, _, _, path = colored(KINDS["rgb.jpg"], "rgb.jpg", tinter, tmp_path, "tiff")
     assert path.read_bytes()[2] == 43
     assert result.format is TIFF
     fields = parse_exif(result.metadata.exif)
     assert fields.get_ifd(EXIF_IFD)[0x9003] == "1899:12:31 23:59:59"
+    assert fields.get_ifd(GPS_IFD)[2] == (52.0, 30.0, 0.5)

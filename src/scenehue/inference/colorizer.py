@@ -14,13 +14,13 @@ from PIL import ExifTags, Image
 from scenehue.errors import PhotoError, ScenehueError
 from scenehue.inference.batch import Batch, Existing
 from scenehue.inference.card import Card
+from scenehue.inference.colored_page import ColoredPage, with_alpha
 from scenehue.inference.convert import Settings, finish_page, open_source
 from scenehue.inference.formats import format_named
 from scenehue.inference.items import Item
 from scenehue.inference.loading import RELEASED, load_model
 from scenehue.inference.model import ChromaModel, Decoder
 from scenehue.inference.photo_file import MAX_MEGAPIXELS, Page, page_of, pillow_pixels
-from scenehue.inference.photo_writer import ColoredPage, with_alpha
 from scenehue.inference.predict import chroma_fields, photo_lightness, working_shapes
 from scenehue.inference.sinks import FolderSink
 from scenehue.inference.spaces import Float32

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from scenehue.inference.colored_page import ColoredPage
 from scenehue.inference.formats import Format
 from scenehue.inference.model import REG, ChromaModel, Decoder
 from scenehue.inference.photo_file import MAX_MEGAPIXELS, Page, Photo, open_photo
-from scenehue.inference.photo_writer import ColoredPage, write_photo
+from scenehue.inference.photo_writer import write_photo
 from scenehue.inference.predict import chroma_fields, join, photo_lightness, turned
 from scenehue.inference.spaces import SRGB, Float32, Pixels
 from scenehue.inference.upsample import ChromaField

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
-# Tags that describe how a TIFF stores its pixels, or that are carried over by other means; they mean nothing elsewhere.
-_STRUCTURE = {*range(254, 260), 262, 266, 273, *range(277, 285), 296, 317, *range(320, 326), 330, 338, 339, 347}
-_STRUCTURE |= {529, 530, 531, 532, 700, 33723, 34377, 34675}
+from scenehue.inference.tags import Order, Tag, layout_of, read_tags, tag_block
+
+XMP, IPTC, PHOTOSHOP, PHOTOSHOP_LAYERS = 700, 33723, 34377, 37724
+_ELSEWHERE = {274, 282, 283, 296, 34675}
+"""Tags that are carried over by other means: how to turn it, resolution, ICC profile."""
+_STORAGE = {*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 300, 301, 317}
+_STORAGE |= {*range(320, 326), 330, *range(332, 335), 336, *range(338, 348), *range(512, 522), *range(529, 533)}
+_STORAGE |= {33421, 33422, 37398, PHOTOSHOP_LAYERS, 50674, *range(50706, 51182), 50838, 50839}
+"""Tags that tell how grey pixels were stored or shown, which those of the result are not: TIFF's own, camera raw's,
+ImageJ's, and Photoshop's layers."""
+NOT_CARRIED = frozenset(_ELSEWHERE | _STORAGE)
+"""Tags of a page of a TIFF file that mean nothing elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -19,15 +30,18 @@ class Metadata:
 
     Attributes:
         exif: TIFF-like block, without the ``Exif`` signature.
+        order: Of the bytes in the block, ``<`` or ``>``.
         xmp: XML packet.
         photoshop: Photoshop's resource blocks, which hold the IPTC fields.
-        iptc: The IPTC fields by themselves, as some TIFF files have them.
+        iptc: The IPTC fields by themselves, as some TIFF files have them: their bytes as stored, as some programs call
+            them whole numbers.
         dpi: Pixels per inch, along x and y.
         text: Further texts of a PNG file.
         comment: Of a JPEG file.
     """
 
     exif: bytes | None = None
+    order: Order = "<"
     xmp: bytes | None = None
     photoshop: bytes | None = None
     iptc: bytes | None = None
@@ -36,41 +50,61 @@ class Metadata:
     comment: bytes | None = None
 
 
-def read_metadata(image: Image.Image) -> Metadata:
-    """Collects the metadata of an opened image; broken fields are left out."""
+def read_metadata(image: Image.Image, stream: BinaryIO, note: Callable[[str], None]) -> Metadata:
+    """Collects the metadata of an opened image; broken fields are left out.
+
+    Args:
+        image: Opened.
+        stream: Its file.
+        note: Is told what is left out.
+    """
     # First of all, since it makes Pillow read a PNG to its end, where XMP and EXIF may be.
     text = {key: str(value) for key, value in getattr(image, "text", {}).items() if key != "XML:com.adobe.xmp"}
-    info = image.info
-    exif = info.get("exif")
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    iptc = None
     if isinstance(image, TiffImagePlugin.TiffImageFile):  # whose `info` still holds the page before
-        # IPTC as its bytes are stored: some programs call them whole numbers, of which Pillow gives the first.
-        exif, xmp, iptc = _tiff_exif(image), image.tag_v2.get(700), image.tag_v2._tagdata.get(33723)
-    if isinstance(exif, bytes):
-        exif = exif.removeprefix(b"Exif\0\0")
-    dpi = None
-    with contextlib.suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
-        # A TIFF that says nothing of its resolution is given 1 by Pillow.
-        said = not isinstance(image, TiffImagePlugin.TiffImageFile) or 282 in image.tag_v2
-        x, y = (float(number) for number in info["dpi"]) if said else (0, 0)
-        dpi = (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
+        return _of_tiff_page(image, stream, note)
+    exif, comment = image.info.get("exif"), image.info.get("comment")
+    exif = exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else b""
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     photoshop = None
     for marker, segment in getattr(image, "applist", []):
         if marker == "APP13" and segment.startswith(b"Photoshop 3.0\0"):
             photoshop = (photoshop or b"") + segment[14:]
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        photoshop = image.tag_v2.get(34377)
-    comment = info.get("comment")
     return Metadata(
-        exif=exif if isinstance(exif, bytes) and exif[:4] in (b"II*\0", b"MM\0*") else None,
+        exif=exif if exif[:4] in (b"II*\0", b"MM\0*") else None,
+        order=">" if exif.startswith(b"MM") else "<",
         xmp=xmp.encode() if isinstance(xmp, str) else xmp if isinstance(xmp, bytes) else None,
-        photoshop=photoshop if isinstance(photoshop, bytes) else None,
-        iptc=iptc,
-        dpi=dpi,
+        photoshop=photoshop,
+        dpi=_dpi(image),
         text=text,
         comment=comment if isinstance(comment, bytes) else None,
     )
+
+
+def _of_tiff_page(image: TiffImagePlugin.TiffImageFile, stream: BinaryIO, note: Callable[[str], None]) -> Metadata:
+    order = layout_of(stream).order
+    try:
+        tags = read_tags(stream, image.tell(), without=NOT_CARRIED)
+    except ValueError as error:
+        note(f"its tags are left out ({error})")
+        tags = {}
+    if PHOTOSHOP_LAYERS in image.tag_v2:
+        note("Photoshop's layers are left out; what they look like together is coloured")
+    blobs = {number: tag.content for number in (XMP, IPTC, PHOTOSHOP) if isinstance(tag := tags.pop(number, None), Tag)}
+    return Metadata(
+        exif=tag_block(tags, order) if tags else None,
+        order=order,
+        xmp=blobs.get(XMP),
+        photoshop=blobs.get(PHOTOSHOP),
+        iptc=blobs.get(IPTC),
+        dpi=_dpi(image) if 282 in image.tag_v2 else None,  # without it, Pillow says 1
+    )
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    with contextlib.suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
+        x, y = (float(number) for number in image.info["dpi"])
+        return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
+    return None
 
 
 def orientation(metadata: Metadata) -> int:
@@ -90,23 +124,3 @@ def parse_exif(exif: bytes | None) -> Image.Exif:
             warnings.simplefilter("ignore")
             fields.load(b"Exif\0\0" + exif)
     return fields
-
-
-def _tiff_exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
-    """An EXIF block of a TIFF page's own tags, camera and place included."""
-    fields = Image.Exif()
-    with contextlib.suppress(Exception):
-        own = image.getexif()
-        for tag, value in own.items():
-            if tag not in _STRUCTURE and tag not in (
-                ExifTags.IFD.Exif,
-                ExifTags.IFD.GPSInfo,
-                ExifTags.Base.Orientation,
-            ):
-                fields[tag] = value
-        for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            values = own.get_ifd(ifd)
-            if values:
-                fields[ifd] = dict(values)
-        return fields.tobytes() if len(fields) else None
-    return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -113,8 +113,7 @@ class Photo:
 
     def note(self, sentence: str) -> None:
         """Says what is lost, once."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        self.decoder.note(sentence)
 
 
 @contextlib.contextmanager
@@ -236,12 +235,16 @@ class _Decoder:
     def __init__(self, image: ImageFile, stream: BinaryIO, name: str, count: int, max_megapixels: float) -> None:
         self.image, self.stream, self.name, self.count = image, stream, name, count
         self.max_megapixels = max_megapixels
-        self.metadata = read_metadata(image)
         self.notes: list[str] = []
+        self.metadata = read_metadata(image, stream, self.note)
         if "mp" in image.info or (count == 1 and image.format == "HEIF" and getattr(image, "n_frames", 1) > 1):
-            self.notes.append("further pictures inside the file are left out")
+            self.note("further pictures inside the file are left out")
         if image.info.get("bit_depth", 8) > 8:
-            self.notes.append(f"{image.info['bit_depth']} bits a channel are read as 8")
+            self.note(f"{image.info['bit_depth']} bits a channel are read as 8")
+
+    def note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def is_deep(self) -> bool:
         """Whether Pillow would cut a channel of the current page to 8 bits, or holds it in 16."""
@@ -257,7 +260,7 @@ class _Decoder:
         if self.count > 1:
             image.seek(index)
             check_megapixels(self.name, image.width, image.height, self.max_megapixels)
-        metadata = read_metadata(image) if self.count > 1 else None
+        metadata = read_metadata(image, self.stream, self.note) if self.count > 1 else None
         turned = 1 if isinstance(image, TiffImagePlugin.TiffImageFile) else orientation(self.metadata)
         profile = image.info.get("icc_profile")
         if isinstance(image, TiffImagePlugin.TiffImageFile):  # whose `info` still holds the page before
@@ -272,12 +275,12 @@ class _Decoder:
             image.load()
             pixels, alpha, profile = pillow_pixels(image, profile)
         if pixels.ndim == 3 and pixels.shape[2] == 4:
-            self.notes.append("16-bit CMYK is converted at 8 bits")
+            self.note("16-bit CMYK is converted at 8 bits")
             pixels, profile = (
                 _cmyk_to_srgb(Image.fromarray((pixels >> 8).astype(np.uint8), "CMYK"), profile),
                 srgb_profile(),
             )
-        page = page_of(pixels, alpha, turned, profile, self.notes)
+        page = page_of(pixels, alpha, turned, profile, self.note)
         page.metadata = metadata
         return page
 
@@ -287,14 +290,14 @@ def page_of(
     alpha: Pixels | None = None,
     turned: int = 1,
     profile: bytes | None = None,
-    notes: list[str] | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Page:
     """Decides what pixels mean, and what those of the result are to mean."""
     grey = pixels.ndim == 2
     space = space_of(profile, 1 if grey else 3)
     if space is None:
-        if notes is not None and not (grey and space_of(profile, 3)):
-            notes.append("its ICC profile is broken or does not fit its pixels, and is left out")
+        if not (grey and space_of(profile, 3)):
+            note("its ICC profile is broken or does not fit its pixels, and is left out")
         space, profile = SRGB_GREY if grey else SRGB, None
     if grey:
         return Page(pixels, space, alpha, turned, SRGB, srgb_profile())
