@@ -81,8 +81,8 @@ def draw_contact_sheet(
         results: Of the evaluation; they choose the photographs and label the tiles.
         size: Working size, as in the evaluation.
         num_photos: Rows wanted.
-        class_logits: What the network's segmentation head said of the photograph that was predicted last, if there is
-            one.
+        class_logits: What the network's segmentation head said since it was asked last, if it has one; asked once for
+            each photograph.
 
     Returns:
         An RGB picture.

@@ -96,10 +96,10 @@ def evaluate_model(
         photos: The photographs, in colour.
         decoders: How its predictions become colour; their names differ.
         size: Working size, in pixels; without it, the one the model was trained for.
-        scene_logits: What the network's scene head said of the photograph that was predicted last, if it has one.
+        scene_logits: What the network's scene head said since it was asked last, if it has one; asked once for each
+            photograph.
         teacher: The teacher's most probable class by photo id; photographs it lacks are left out of the scene metrics.
-        class_logits: What the network's segmentation head said of that photograph, if it has one; photographs without a
-            map are left out of its metrics.
+        class_logits: Likewise its segmentation head; photographs without a map are left out of its metrics.
         lpips: A perceptual distance, if its weights are at hand.
         resamples: Draws behind each confidence interval.
         seed: Of these draws.
@@ -132,12 +132,14 @@ def evaluate_model(
         for name, result in colored(model, truth, decoders, size):
             distance = {"lpips": lpips(truth, result)} if lpips is not None else {}
             measured.append({"decoder": name, **measure(truth, result), **distance})
+        scenes = None if scene_logits is None else scene_logits()
+        classes = None if class_logits is None else class_logits()
         teacher_class = (teacher or {}).get(photos.ids[index])
-        if scene_logits is not None and teacher_class is not None:
-            about_photo["scene_top1"], about_photo["scene_top5"] = scene_hits(scene_logits(), teacher_class)
+        if scenes is not None and teacher_class is not None:
+            about_photo["scene_top1"], about_photo["scene_top5"] = scene_hits(scenes, teacher_class)
         rows += [about_photo | row for row in measured]
-        if class_logits is not None and (png := photos.segmentation(index)) is not None:
-            predicted = predicted_classes(class_logits(), *truth.shape[:2])
+        if classes is not None and (png := photos.segmentation(index)) is not None:
+            predicted = predicted_classes(classes, *truth.shape[:2])
             counts += [{"id": photos.ids[index], **row} for row in count_pixels(decode_map(png), predicted)]
     columns = (*SCHEMA, *PHOTO_METRICS, *(["lpips"] if lpips is not None else []))
     schema = pa.schema([(column, SCHEMA.get(column, pa.float64())) for column in columns])
