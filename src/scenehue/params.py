@@ -289,6 +289,16 @@ class AugmentParams(Section):
     """Largest standard deviation of grain added to the input lightness, in L units."""
 
 
+class DistillParams(Section):
+    """What is learnt from other networks, see `scenehue.training.distillation`."""
+
+    teachers: list[str] = []
+    """Checkpoints, ``released`` or folders, whose mean regression is learnt beside the true colours; none of them need
+    be of this architecture. Each looks at a crop at its own size and scales."""
+    share: float = Field(0.5, ge=0, le=1)
+    """Of what they say in the regression loss; the rest is the true colours'."""
+
+
 class TrainParams(Section):
     """Stage ``train``."""
 
@@ -296,6 +306,7 @@ class TrainParams(Section):
     """Weights to start from: ``released``, or the folder of a checkpoint of the same architecture."""
     model: ModelParams = ModelParams()
     losses: LossParams = LossParams()
+    distill: DistillParams = DistillParams()
     schedule: ScheduleParams = ScheduleParams()
     augment: AugmentParams = AugmentParams()
     emphasis: dict[str, Annotated[int, Field(ge=1, le=1000)]] = {}
@@ -337,6 +348,12 @@ class TrainParams(Section):
     def _ends_with_a_validation(self) -> TrainParams:
         if self.epochs % self.validate_every:
             raise ValueError(f"epochs ({self.epochs}) must be a multiple of validate_every ({self.validate_every})")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_teachers_teach(self) -> TrainParams:
+        if self.distill.teachers and not self.losses.reg:
+            raise ValueError("distill.teachers teach the regression head, but losses.reg is 0")
         return self
 
 

@@ -20,11 +20,13 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
+from scenehue.color.bins import AB_SCALE
 from scenehue.data.shards import MANIFEST, PhotoDataset, ShardWriter
 from scenehue.errors import ArtifactError, ParamsError
-from scenehue.models.checkpoint import load_checkpoint
+from scenehue.models.checkpoint import load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams, Params
 from scenehue.stages import dataset, train
@@ -200,6 +202,26 @@ def test_starts_from_another_model(root: Path, undisturbed: Path) -> None:
     train.run(changed(epochs=1, init_from="before", learning_rate=1e-9, ema_decay=0), root)
     before, after = (load_file(folder / "model.safetensors") for folder in (undisturbed, root / "artifacts/train"))
     torch.testing.assert_close(after["reg_head.weight"], before["reg_head.weight"])
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_learns_what_teachers_say_as_far_as_its_share_goes(root: Path, undisturbed: Path, share: int) -> None:
+    teacher, card = load_checkpoint(undisturbed)
+    torch.nn.init.zeros_(teacher.reg_head.weight)
+    teacher.reg_head.bias.data = torch.atanh(torch.tensor([60.0, -60.0]) / AB_SCALE)  # of everything
+    save_checkpoint(root / "teacher", teacher, card)
+    losses, distill = {"reg": 1, "soft": 0, "scene": 0}, {"teachers": ["teacher"], "share": share}
+    train.run(changed(epochs=4, losses=losses, distill=distill, calibrate_reg=False), root)
+    last = curves(root / "artifacts/train")[-1]
+    assert float(last["train_taught"]) < 0.35 if share else float(last["train_taught"]) > 0.45
+    assert float(last["train_loss"]) == pytest.approx(float(last["train_taught" if share else "train_reg"]))
+
+
+def test_teachers_need_the_regression_loss_and_must_be_there(root: Path) -> None:
+    with pytest.raises(ValidationError, match=r"distill\.teachers teach the regression head, but losses\.reg is 0"):
+        changed(losses={"reg": 0}, distill={"teachers": ["released"]})
+    with pytest.raises(ArtifactError, match="nowhere"):
+        train.run(changed(distill={"teachers": ["nowhere"]}), root)
 
 
 def test_a_model_of_another_architecture_cannot_be_started_from(root: Path, undisturbed: Path) -> None:

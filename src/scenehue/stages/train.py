@@ -17,12 +17,13 @@ from scenehue.data.loading import ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
 from scenehue.inference.torch_backend import TorchModel
-from scenehue.models.checkpoint import WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.checkpoint import CARD, WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.params import ColorPriorParams, Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
 from scenehue.training.batches import steps_per_epoch
 from scenehue.training.decoders import set_decoders
+from scenehue.training.distillation import Teachers
 from scenehue.training.fit import Fitted, fit
 from scenehue.training.history import CURVES, write_curves
 from scenehue.training.module import ColorModule
@@ -63,15 +64,18 @@ def run(params: Params, root: Path = Path(".")) -> None:
     unseen = ColorDataset(validation, scenes, size, maps=maps)
     pl.seed_everything(train.seed, workers=True, verbose=False)
     net = _start(train, root)
+    taught_by = [_folder(name, root) for name in train.distill.teachers]
     module = ColorModule(
         net,
         train,
         params.color_prior,
         *_prior(artifacts, params.color_prior),
         steps_per_epoch=steps_per_epoch(len(seen), train),
+        teachers=Teachers(taught_by) if taught_by else None,
     )
-    start = _start_folder(train, root)
-    files = [artifacts / name for name in INPUTS] + ([start / WEIGHTS] if start else [])
+    files = [artifacts / name for name in INPUTS]
+    files += [_folder(train.init_from, root) / WEIGHTS] if train.init_from else []
+    files += [folder / name for folder in taught_by for name in (WEIGHTS, CARD)]
     settings = (train, params.dataset, params.color_prior)
     inputs = fingerprint([section.model_dump_json() for section in settings], files)
     resume = home_of(root) / "resume/train" / inputs
@@ -97,17 +101,15 @@ def run(params: Params, root: Path = Path(".")) -> None:
     )
 
 
-def _start_folder(params: TrainParams, root: Path) -> Path | None:
-    if params.init_from == "released":
-        return Path(__file__).parents[1] / "released"
-    return root / params.init_from if params.init_from else None
+def _folder(name: str, root: Path) -> Path:
+    """Of a checkpoint as parameters name it."""
+    return Path(__file__).parents[1] / "released" if name == "released" else root / name
 
 
 def _start(params: TrainParams, root: Path) -> ColorNet:
-    folder = _start_folder(params, root)
-    if folder is None:
+    if not params.init_from:
         return ColorNet(params.model)
-    given, card = load_checkpoint(folder)
+    given, card = load_checkpoint(_folder(params.init_from, root))
     for key, value in params.model.model_dump(exclude={"pretrained", "segmentation_stride"}).items():
         if (theirs := getattr(card.architecture, key)) != value:
             raise ParamsError(

@@ -22,6 +22,7 @@ from scenehue.evaluation.metrics import psnr
 from scenehue.models.encoders import TimmEncoder
 from scenehue.models.network import ColorNet, Outputs
 from scenehue.params import ColorPriorParams, TrainParams
+from scenehue.training.distillation import Teachers
 from scenehue.training.losses import reg_log_loss, reg_loss, scene_loss, segmentation_loss, soft_loss
 from scenehue.training.pictures import UInt8, pictures, sheet
 from scenehue.training.schedule import rate_factor
@@ -40,6 +41,7 @@ class ColorModule(pl.LightningModule):
         bins: (Q, 2) centres of the quantised colours.
         bin_weights: (Q,) their weights in the soft loss.
         steps_per_epoch: Optimiser steps of one epoch.
+        teachers: Networks whose predictions are learnt, too.
     """
 
     bins: Tensor
@@ -55,9 +57,11 @@ class ColorModule(pl.LightningModule):
         bins: npt.NDArray[np.float32],
         bin_weights: npt.NDArray[np.float64],
         steps_per_epoch: int,
+        teachers: Teachers | None = None,
     ) -> None:
         super().__init__()
         self.net, self.params, self.encoding, self.steps_per_epoch = net, params, encoding, steps_per_epoch
+        self.teachers = teachers
         self.register_buffer("bins", torch.from_numpy(bins.copy()), persistent=False)
         self.register_buffer("bin_weights", torch.from_numpy(bin_weights).float(), persistent=False)
         self.map_metrics: MetricCollection | None = None
@@ -73,12 +77,17 @@ class ColorModule(pl.LightningModule):
             net.encoder.requires_grad_(False)
 
     def losses(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
-        """Each loss that has a weight, unweighted, and their weighted sum as ``loss``."""
+        """Each loss that has a weight, unweighted, and their weighted sum as ``loss``.
+
+        ``taught`` is the regression loss against what teachers say, while training.
+        """
         weights = self.params.losses
         losses: dict[str, Tensor] = {}
         if weights.reg:
             error = reg_log_loss if weights.reg_form == "log" else reg_loss
             losses["reg"] = error(outputs.ab, _pooled(batch.ab, outputs.ab))
+            if self.teachers is not None and self.training:
+                losses["taught"] = error(outputs.ab, self.teachers.ab(batch.lightness, outputs.ab))
         if weights.soft:
             target = _pooled(batch.ab, outputs.soft_logits)
             index, weight = soft_encode(target, self.encoding.neighbours, self.encoding.sigma)
@@ -89,7 +98,9 @@ class ColorModule(pl.LightningModule):
         if weights.segmentation and outputs.class_logits is not None:
             classes = _sampled(batch.classes, outputs.class_logits)
             losses["segmentation"] = segmentation_loss(outputs.class_logits, classes, weights.dice_share)
-        losses["loss"] = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
+        share = self.params.distill.share if "taught" in losses else 0.0
+        factors = weights.model_dump() | {"reg": weights.reg * (1 - share), "taught": weights.reg * share}
+        losses["loss"] = torch.stack([factors[name] * value for name, value in losses.items()]).sum()
         return losses
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
