@@ -31,8 +31,8 @@ class Seer:
         return decoder.saturation * self.ab
 
 
-@pytest.mark.parametrize(("factor", "wanted"), [(1.0, 1.0), (2.0, 0.5), (0.7, 1.0), (-1.0, 0.0)])
-def test_reg_is_drawn_towards_grey_as_far_as_it_helps(factor: float, wanted: float) -> None:
+@pytest.mark.parametrize(("factor", "wanted"), [(1.0, 1.0), (2.0, 0.5), (0.8, 1.25), (0.2, 1.5), (-1.0, 0.0)])
+def test_reg_is_made_duller_or_bolder_as_far_as_it_helps(factor: float, wanted: float) -> None:
     assert tune_reg(TRUTHS, factor * AB)["saturation"] == pytest.approx(wanted, abs=0.02)
 
 

@@ -32,15 +32,15 @@ TOLERANCE = 0.01
 def tune_reg(truths: Float32, predicted: Float32) -> dict[str, float]:
     """The saturation at which the regression head comes nearest to the truth, by mean PSNR.
 
-    A network is surer of photographs like those it learnt from than of others; what it says of the others is nearer to
-    the truth when it is drawn towards grey. On photographs as familiar as the training's, the factor is about 1.
+    A network is surer of photographs like those it learnt from than of others, whose colours come out nearer to the
+    truth when they are drawn towards grey; the mean of several looks is duller than each, and may need the contrary.
 
     Args:
         truths: (N, h, w, 3) Lab of photographs that it was not trained on; at least one.
         predicted: (N, h, w, 2) ab of the same photographs, in Lab units.
 
     Returns:
-        ``saturation``, from 0 to 1.
+        ``saturation``, from 0 to 1.5.
 
     Example:
         >>> truth = np.dstack([np.full((8, 8), 60), *np.meshgrid(range(8), range(8))]).astype(np.float32)
@@ -49,7 +49,7 @@ def tune_reg(truths: Float32, predicted: Float32) -> dict[str, float]:
     """
     found = minimize_scalar(
         lambda saturation: -_psnr(truths, predicted, saturation),
-        bounds=(0, 1),
+        bounds=(0, 1.5),
         method="bounded",
         options={"xatol": TOLERANCE},
     )
