@@ -338,7 +338,7 @@ class TrainParams(Section):
     """Sizes, as multiples of `size`, at which the trained network is to see a photograph that it colours; what it says
     of each is averaged. Training itself is at `size`."""
     calibrate_reg: bool = True
-    """Make what the trained regression head says duller or bolder, as far as its PSNR on validation photographs gains."""
+    """Make what the trained regression head says duller or bolder, as far as its PSNR on validation photos gains."""
     patience: int = Field(0, ge=0)
     """Validations without improvement before training stops early; 0 never stops."""
     seed: int = Field(0, ge=0)
