@@ -64,11 +64,20 @@ def test_damage_is_said_or_left_out_and_never_fills_the_memory():
         read_tags(io.BytesIO(b"II*\0\x08\0\0\0\x05\0"))
     far = struct.pack("<HHII", 271, 2, 100, 1 << 30) + struct.pack("<HHII", 272, 99, 1, 0)
     assert read_tags(io.BytesIO(b"II*\0\x08\0\0\0\x02\0" + far + bytes(4))) == {}
+    astray = struct.pack("<HHII", EXIF, 4, 1, 1 << 30) + struct.pack("<HHII", 297, 3, 1, 5)
+    assert read_tags(io.BytesIO(b"II*\0\x08\0\0\0\x02\0" + astray + bytes(4))) == {297: Tag(3, b"\5\0")}
     circle = struct.pack("<HHII", EXIF, 4, 1, 8)
     assert read_tags(io.BytesIO(b"II*\0\x08\0\0\0\x01\0" + circle + bytes(4))) == {EXIF: {EXIF: {EXIF: {}}}}
     again = b"".join(struct.pack("<HHII", 1000 + number, 1, LARGEST // 8, 0) for number in range(9))
     with pytest.raises(ValueError, match="tags of more than 64 MB"):
         read_tags(io.BytesIO(b"II*\0\x08\0\0\0\x09\0" + again + bytes(LARGEST // 8)))
+
+
+def test_a_block_that_ends_with_its_last_tag_is_added_to():
+    stream = io.BytesIO(tag_block({297: Tag(3, b"\5\0")})[:-4])
+    add_tags(stream, {0: {274: Tag(3, b"\6\0")}})
+    assert read_tags(stream) == {297: Tag(3, b"\5\0"), 274: Tag(3, b"\6\0")}
+    assert dict(Image.open(io.BytesIO(encoded(picture(), "PNG", exif=stream.getvalue()))).getexif()) == {297: 5, 274: 6}
 
 
 def test_any_byte_changed_anywhere_raises_nothing_else():

@@ -140,7 +140,10 @@ def _block(metadata: Metadata, orientation: int, resolution: bool) -> bytes:
     if block is None:
         return tag_block(changes, order)
     stream = io.BytesIO(block)
-    add_tags(stream, {0: changes})
+    try:
+        add_tags(stream, {0: changes})
+    except ValueError:  # Pillow reads more than is right
+        return tag_block(changes, order)
     return stream.getvalue()
 
 

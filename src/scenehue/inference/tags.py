@@ -5,6 +5,7 @@ What a tag says is not looked at, so that names in any encoding and tags that no
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from collections.abc import Collection, Mapping, Sequence
@@ -134,8 +135,9 @@ def read_tags(stream: BinaryIO, page: int = 0, without: Collection[int] = ()) ->
             if number in POINTERS:
                 if SIZES[kind] == 4 and layout.big:
                     (place,) = struct.unpack(layout.order + "I", value[:4])
-                if depth < len(POINTERS) and 0 < place < end:
-                    directory[number] = contents(_entries(stream, layout, place)[0], depth + 1)
+                if depth < len(POINTERS):
+                    with contextlib.suppress(ValueError):
+                        directory[number] = contents(_entries(stream, layout, place)[0], depth + 1)
             elif size <= len(value):
                 directory[number] = Tag(kind, value[:size])
             elif place + size <= end:
@@ -200,7 +202,9 @@ def add_tags(stream: BinaryIO, changes: Mapping[int, Directory]) -> None:
         entries, behind = _entries(stream, layout, _place(stream, layout, pointer))
         if page in changes:
             kept = [entry for entry in entries if entry[0] not in changes[page]]
-            following = _place(stream, layout, behind)
+            following = 0
+            with contextlib.suppress(ValueError):  # some programs leave out that there is none
+                following = _place(stream, layout, behind)
             position = stream.seek(0, io.SEEK_END)
             position += stream.write(b"\0" * (position % 2))
             stream.write(_dumped(changes[page], layout, position, kept, following))
