@@ -313,8 +313,12 @@ def load_file_of(checkpoint: Path) -> dict[str, torch.Tensor]:
 
 def test_ctrl_c_is_an_interruption(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.ColorModule, "on_validation_epoch_start", lambda _: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        train.run(changed(epochs=3), root)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train.run(changed(epochs=3), root)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not (root / "artifacts/train").exists()
 
 
