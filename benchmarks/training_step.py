@@ -22,11 +22,12 @@ from torch.utils.data import DataLoader
 from scenehue.color.bins import ab_bins
 from scenehue.data.loading import Batch, ColorDataset, SceneLabels
 from scenehue.data.shards import PhotoDataset
+from scenehue.models.device import use_channels_last
 from scenehue.models.network import ColorNet
 from scenehue.params import AugmentParams, ColorPriorParams, MachineParams, TrainParams
 from scenehue.training.batches import loader
 from scenehue.training.depthwise import keep_depthwise_in_float32
-from scenehue.training.module import ColorModule, use_channels_last
+from scenehue.training.module import ColorModule
 
 
 class Trainer:

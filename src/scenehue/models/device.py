@@ -1,8 +1,9 @@
-"""Where networks are computed."""
+"""Where networks are computed, and how they lie in memory there."""
 
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 
 def choose_device(name: str, mps: bool = False) -> torch.device:
@@ -21,3 +22,8 @@ def choose_device(name: str, mps: bool = False) -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if mps and torch.backends.mps.is_available() else "cpu")
+
+
+def use_channels_last(net: nn.Module) -> None:
+    """Puts channels innermost in memory, in place, where convolutions are fastest on CPUs and tensor cores."""
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

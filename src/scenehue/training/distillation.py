@@ -15,6 +15,7 @@ from torch import Tensor
 
 from scenehue.inference.predict import working_shape
 from scenehue.models.checkpoint import load_checkpoint
+from scenehue.models.device import use_channels_last
 
 
 class Teachers:
@@ -34,7 +35,7 @@ class Teachers:
         for folder in folders:
             net, card = load_checkpoint(folder)
             net.requires_grad_(False)
-            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            use_channels_last(net)
             self._nets.append((net, card))
 
     @torch.no_grad()

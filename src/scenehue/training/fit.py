@@ -15,7 +15,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from scenehue.data.loading import ColorDataset
 from scenehue.errors import ParamsError, ScenehueError
-from scenehue.models.device import choose_device
+from scenehue.models.device import choose_device, use_channels_last
 from scenehue.models.network import ColorNet
 from scenehue.params import MachineParams, TrainParams
 from scenehue.tracking.sink import RunSink
@@ -23,7 +23,7 @@ from scenehue.training.averaging import WarmAverage
 from scenehue.training.batches import loader
 from scenehue.training.depthwise import keep_depthwise_in_float32
 from scenehue.training.history import History
-from scenehue.training.module import ColorModule, use_channels_last
+from scenehue.training.module import ColorModule
 from scenehue.training.processes import AGAIN, Ended, Place, Together, batches_of_each, lost_another, own_place
 
 BEST, LAST = "best", "last"

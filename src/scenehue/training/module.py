@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
@@ -155,11 +155,6 @@ class ColorModule(pl.LightningModule):
             optimizer, lambda step: rate_factor(params.schedule, step, self.steps_per_epoch, num_steps)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def use_channels_last(net: nn.Module) -> None:
-    """Puts channels innermost in memory, in place, where convolutions are fastest on CPUs and tensor cores."""
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _pooled(ab: Tensor, like: Tensor) -> Tensor:

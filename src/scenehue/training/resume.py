@@ -31,7 +31,7 @@ def fingerprint(texts: Iterable[str], files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     package = Path(scenehue.__file__).parent
     code = [path for room in ROOMS for path in sorted((package / room).rglob("*.py"))]
-    code += [package / "stages/train.py", package / "evaluation/metrics.py"]
+    code += [package / name for name in ("stages/train.py", "evaluation/metrics.py", "inference/predict.py")]
     for text in texts:
         digest.update(hashlib.sha256(text.encode()).digest())
     for path in [*code, *files]:
