@@ -72,18 +72,31 @@ def report() -> None:
     print_results(Path("artifacts/evaluate"))
 
 
+Checkpoints = Annotated[list[Path], typer.Argument(help="Folders of models; one named twice counts twice.")]
+NewModel = Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model.")]
+Half = Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")]
+
+
 @app.command()
 def average(
-    checkpoints: Annotated[list[Path], typer.Argument(help="Folders of models; one named twice counts twice.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model.")],
-    half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
-    params: ParamsFile = Path("params.yaml"),
+    checkpoints: Checkpoints, output: NewModel, half: Half = False, params: ParamsFile = Path("params.yaml")
 ) -> None:
     """Average the weights of models trained from one start, and set the result's decoders."""
     from scenehue.params import load_params
-    from scenehue.training.average import average as averaged
+    from scenehue.training.combine import combine
 
-    averaged(load_params(params), checkpoints, output, Path(), half)
+    combine(load_params(params), "average", checkpoints, output, Path(), half)
+
+
+@app.command()
+def ensemble(
+    checkpoints: Checkpoints, output: NewModel, half: Half = False, params: ParamsFile = Path("params.yaml")
+) -> None:
+    """Let models of any starts colour together, their predictions averaged, and set the result's decoders."""
+    from scenehue.params import load_params
+    from scenehue.training.combine import combine
+
+    combine(load_params(params), "ensemble", checkpoints, output, Path(), half)
 
 
 @app.command()

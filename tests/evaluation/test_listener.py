@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from scenehue.evaluation.listener import HeadListener
+from scenehue.evaluation.listener import OutputListener
 from scenehue.inference.model import Decoder
 from scenehue.inference.predict import photo_lightness, predict
 from scenehue.inference.torch_backend import TorchModel
@@ -23,7 +23,7 @@ def flat(level, height, width):
 
 
 def test_all_looks_at_a_photograph_are_heard_and_none_at_the_one_before(model):
-    scenes, classes = HeadListener(model.net.scene_head), HeadListener(model.net.segmentation_head)
+    scenes, classes = OutputListener(model.net, "scene_logits"), OutputListener(model.net, "class_logits")
     predict(model, flat(20, 90, 120))
     assert scenes().shape == (365,)
     first = classes()

@@ -12,6 +12,7 @@ from scenehue.inference.onnx_backend import OnnxModel
 from scenehue.inference.predict import predict
 from scenehue.inference.torch_backend import TorchModel, load_torch_model
 from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.ensemble import Ensemble
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams
 
@@ -134,3 +135,31 @@ def _on_cpu(model):
         device, dtype, net, bins = torch.device("cpu"), model.dtype, model.net, model.bins
 
     return View
+
+
+@pytest.fixture(scope="module")
+def ensemble_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ensemble")
+    architecture = ModelParams(encoder="unet", width=4, soft_stride=4, scene_context="auxiliary")
+    torch.manual_seed(0)
+    nets = [ColorNet(architecture), ColorNet(architecture)]
+    with torch.no_grad():
+        for net in nets:
+            net.soft_head.weight.mul_(20)
+    save_checkpoint(folder, Ensemble(nets), ModelCard(architecture=architecture, size=64, scales=(0.5, 1)))
+    return folder
+
+
+@pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: decoder.name)
+def test_an_ensemble_is_exported_whole(ensemble_folder, tmp_path, decoder):
+    net, card = load_checkpoint(ensemble_folder)
+    export_onnx(net, card, tmp_path / "model.onnx", half=False)
+    export_torch(net, card, tmp_path / "model.pt2", decoder)
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    seen = lightness(2, 96, 64)
+    together = TorchModel(net, card).chroma(seen, decoder)
+    with torch.inference_mode():
+        assert np.abs(program(torch.from_numpy(seen)[:, None]).numpy() - together).max() < 1e-2
+    assert np.abs(OnnxModel(tmp_path / "model.onnx").chroma(seen, decoder) - together).max() < 1e-2
+    alone = TorchModel(net.members[0], card).chroma(seen, decoder)
+    assert np.abs(alone - together).max() > 0.1

@@ -6,6 +6,7 @@ import torch
 
 from scenehue.errors import ArtifactError
 from scenehue.models.checkpoint import CARD, WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.ensemble import Ensemble
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams
 
@@ -77,3 +78,29 @@ def test_weights_of_another_architecture_are_refused(folder: Path) -> None:
     (folder / CARD).write_text(json.dumps(card))
     with pytest.raises(ArtifactError, match="does not fit the architecture"):
         load_checkpoint(folder)
+
+
+def test_an_ensemble_comes_back_with_all_its_members(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    ensemble = Ensemble([ColorNet(CONFIG), ColorNet(CONFIG)]).eval()
+    save_checkpoint(tmp_path, ensemble, ModelCard(architecture=CONFIG, size=64))
+    net, card = load_checkpoint(tmp_path)
+    lightness = torch.rand(1, 1, 32, 32) * 100
+    assert card.members == 2
+    assert torch.equal(net(lightness).ab, ensemble(lightness).ab)
+    assert not net.training
+
+
+@pytest.mark.parametrize(("members", "words"), [(2, "does not fit"), (0, "not the card"), (10**9, "not the card")])
+def test_members_that_the_weights_have_not_are_an_error(folder: Path, members: int, words: str) -> None:
+    content = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps(content | {"members": members}))
+    with pytest.raises(ArtifactError, match=words):
+        load_checkpoint(folder)
+
+
+def test_a_card_from_before_there_were_ensembles_is_that_of_one_network(folder: Path) -> None:
+    content = json.loads((folder / CARD).read_text())
+    del content["members"]
+    (folder / CARD).write_text(json.dumps(content))
+    assert load_checkpoint(folder)[1].members == 1

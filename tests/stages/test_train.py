@@ -27,6 +27,7 @@ from scenehue.color.bins import AB_SCALE
 from scenehue.data.shards import MANIFEST, PhotoDataset, ShardWriter
 from scenehue.errors import ArtifactError, ParamsError
 from scenehue.models.checkpoint import load_checkpoint, save_checkpoint
+from scenehue.models.ensemble import Ensemble
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams, Params
 from scenehue.stages import dataset, train
@@ -202,6 +203,17 @@ def test_starts_from_another_model(root: Path, undisturbed: Path) -> None:
     train.run(changed(epochs=1, init_from="before", learning_rate=1e-9, ema_decay=0), root)
     before, after = (load_file(folder / "model.safetensors") for folder in (undisturbed, root / "artifacts/train"))
     torch.testing.assert_close(after["reg_head.weight"], before["reg_head.weight"])
+
+
+def test_of_an_ensemble_the_first_member_is_trained_further(root: Path, undisturbed: Path) -> None:
+    net, card = load_checkpoint(undisturbed)
+    other = ColorNet(net.config)
+    save_checkpoint(root / "before", Ensemble([net, other]), card)
+    train.run(changed(epochs=1, init_from="before", learning_rate=1e-9, ema_decay=0), root)
+    after, card = load_checkpoint(root / "artifacts/train")
+    assert card.members == 1
+    torch.testing.assert_close(after.reg_head.weight, net.reg_head.weight)
+    assert not torch.allclose(after.reg_head.weight, other.reg_head.weight, atol=1e-3)
 
 
 @pytest.mark.parametrize("share", [0, 1])

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from scenehue.color.bins import AB_SCALE
 from scenehue.models.checkpoint import ModelCard, save_checkpoint
+from scenehue.models.ensemble import Ensemble
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams
 from scenehue.training.distillation import Teachers
@@ -41,3 +42,14 @@ def test_a_teacher_sees_crops_at_its_own_size(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = net(F.interpolate(lightness, (32, 32), mode="bilinear", antialias=True)).ab
     assert torch.allclose(Teachers([tmp_path]).ab(lightness, torch.empty(1, 2, 32, 32)), expected, atol=1e-4)
+
+
+def test_an_ensemble_teaches_what_its_members_say_together(tmp_path: Path) -> None:
+    card = ModelCard(architecture=CONFIG, size=64)
+    nets = [net_of(1), net_of(2)]
+    for index, net in enumerate(nets):
+        save_checkpoint(tmp_path / str(index), net, card)
+    save_checkpoint(tmp_path / "both", Ensemble(nets), card)
+    lightness = torch.from_numpy(np.random.default_rng(0).uniform(0, 100, (2, 1, 64, 64)).astype(np.float32))
+    one_by_one = Teachers([tmp_path / "0", tmp_path / "1"]).ab(lightness, torch.empty(2, 2, 64, 64))
+    assert torch.allclose(Teachers([tmp_path / "both"]).ab(lightness, torch.empty(2, 2, 64, 64)), one_by_one, atol=1e-4)

@@ -19,7 +19,7 @@ from scenehue.inference.model import ChromaModel, Decoder
 from scenehue.inference.onnx_backend import CARD_KEY, OnnxModel
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import ModelCard
-from scenehue.models.network import ColorNet
+from scenehue.models.ensemble import Network
 
 OPSET = 17
 SIZES = ((1, 64, 64), (2, 64, 96), (1, 160, 96), (3, 32, 32))
@@ -29,7 +29,7 @@ SIZES = ((1, 64, 64), (2, 64, 96), (1, 160, 96), (3, 32, 32))
 class _BothDecoded(nn.Module):
     """The network with both ways of decoding as outputs."""
 
-    def __init__(self, net: ColorNet, bins: Tensor) -> None:
+    def __init__(self, net: Network, bins: Tensor) -> None:
         super().__init__()
         self.net = net
         self.register_buffer("bins_and_one", torch.cat([bins, torch.ones(len(bins), 1)], dim=1).T.contiguous())
@@ -46,7 +46,7 @@ class _BothDecoded(nn.Module):
 class _Decoded(nn.Module):
     """The network with one way of decoding."""
 
-    def __init__(self, net: ColorNet, bins: Tensor, decoder: Decoder) -> None:
+    def __init__(self, net: Network, bins: Tensor, decoder: Decoder) -> None:
         super().__init__()
         self.net, self.decoder = net, decoder
         self.bins: Tensor
@@ -60,7 +60,7 @@ class _Decoded(nn.Module):
         return decode(outputs.soft_logits, self.bins, how, self.decoder.temperature) * self.decoder.saturation
 
 
-def export_onnx(net: ColorNet, card: ModelCard, path: str | Path, half: bool = True) -> float:
+def export_onnx(net: Network, card: ModelCard, path: str | Path, half: bool = True) -> float:
     """Writes a network as an ONNX graph, and compares the two.
 
     The graph takes ``lightness`` (N, 1, H, W), L in 0..100, of any N and with H and W multiples of the card's; and
@@ -158,7 +158,7 @@ def _store_half(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
-def export_torch(net: ColorNet, card: ModelCard, path: str | Path, decoder: Decoder) -> float:
+def export_torch(net: Network, card: ModelCard, path: str | Path, decoder: Decoder) -> float:
     """Writes a network as a ``torch.export`` program (pt2), and compares the two.
 
     The program takes lightness (N, 1, H, W), L in 0..100, of any N and with H and W multiples of the card's, and gives

@@ -15,7 +15,7 @@ from scenehue.errors import ScenehueError
 from scenehue.inference.model import Decoder
 from scenehue.models.checkpoint import ModelCard, load_checkpoint
 from scenehue.models.device import choose_device
-from scenehue.models.network import ColorNet
+from scenehue.models.ensemble import Network
 
 Float32 = npt.NDArray[np.float32]
 
@@ -37,7 +37,7 @@ class TorchModel:
 
     def __init__(
         self,
-        net: ColorNet,
+        net: Network,
         card: ModelCard,
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,

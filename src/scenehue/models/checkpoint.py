@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from scenehue.color.bins import ab_bins
 from scenehue.data.files import replacing_file
 from scenehue.errors import ArtifactError
+from scenehue.models.ensemble import Ensemble, Network, members_of
 from scenehue.models.network import MULTIPLE, ColorNet
 from scenehue.params import ModelParams
 
@@ -27,6 +28,8 @@ class ModelCard(BaseModel):
 
     format: int = Field(1, ge=1, le=1)
     architecture: ModelParams
+    members: int = Field(1, ge=1, le=64)
+    """Networks of this architecture whose predictions are averaged."""
     size: int = Field(ge=32)
     """Working size it was trained for: the short side that the network sees, in pixels."""
     multiple: int = MULTIPLE
@@ -41,13 +44,13 @@ class ModelCard(BaseModel):
     """Where it comes from: parameters, data and commit."""
 
 
-def save_checkpoint(folder: str | Path, net: ColorNet, card: ModelCard, dtype: torch.dtype = torch.float32) -> None:
+def save_checkpoint(folder: str | Path, net: Network, card: ModelCard, dtype: torch.dtype = torch.float32) -> None:
     """Writes a network; each file is written aside and renamed, so a kill leaves no half-written one.
 
     Args:
         folder: Where ``model.safetensors`` and ``model.json`` go; made when missing.
-        net: The network.
-        card: What to say of it.
+        net: The network or ensemble.
+        card: What to say of it; its number of members is set here.
         dtype: Of the stored floating-point weights; half precision halves the file.
     """
     folder = Path(folder)
@@ -59,11 +62,12 @@ def save_checkpoint(folder: str | Path, net: ColorNet, card: ModelCard, dtype: t
     with replacing_file(folder / WEIGHTS) as partial:
         save_file(state, partial)
     with replacing_file(folder / CARD) as partial:
-        partial.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        described = card.model_copy(update={"members": len(members_of(net))})
+        partial.write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def load_checkpoint(folder: str | Path) -> tuple[ColorNet, ModelCard]:
-    """Loads a network, on the CPU, in float32, switched to evaluation.
+def load_checkpoint(folder: str | Path) -> tuple[Network, ModelCard]:
+    """Loads a network or an ensemble, on the CPU, in float32, switched to evaluation.
 
     Raises:
         ArtifactError: A file is missing, corrupt, or the two do not fit each other; the message names it.
@@ -80,7 +84,8 @@ def load_checkpoint(folder: str | Path) -> tuple[ColorNet, ModelCard]:
         raise ArtifactError(f"{folder / CARD} is not the card of a model: {error}") from error
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{folder / WEIGHTS} cannot be read: {error}") from error
-    net = ColorNet(card.architecture.model_copy(update={"pretrained": False}))
+    members = [ColorNet(card.architecture.model_copy(update={"pretrained": False})) for _ in range(card.members)]
+    net: Network = members[0] if card.members == 1 else Ensemble(members)
     try:
         net.load_state_dict(
             {key: value.float() if value.is_floating_point() else value for key, value in state.items()}

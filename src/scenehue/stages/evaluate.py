@@ -9,7 +9,7 @@ from scenehue.data.shards import PhotoDataset
 from scenehue.evaluation.contact_sheet import draw_contact_sheet, save_contact_sheet
 from scenehue.evaluation.decoders import choose_decoders, trained
 from scenehue.evaluation.evaluate import evaluate_model
-from scenehue.evaluation.listener import HeadListener
+from scenehue.evaluation.listener import OutputListener
 from scenehue.evaluation.lpips import load_lpips
 from scenehue.evaluation.published import is_div2k
 from scenehue.evaluation.report import write_report
@@ -44,17 +44,17 @@ def run(params: Params, root: Path = Path(".")) -> None:
     if lpips is None:
         missing["LPIPS"] = lpips_name
     scenes = classes = None
-    if net.scene_head is None:
+    if net.config.scene_context == "none":
         missing["scenes"] = "the model has no scene head"
     elif not trained("scene", card):
         missing["scenes"] = "the model was trained without the scene loss"
     else:
-        scenes = HeadListener(net.scene_head)
-    if net.segmentation_head is not None:
+        scenes = OutputListener(net, "scene_logits")
+    if net.config.segmentation_stride is not None:
         if not trained("segmentation", card):
             missing["segmentation"] = "the model was trained without the segmentation loss"
         else:
-            classes = HeadListener(net.segmentation_head)
+            classes = OutputListener(net, "class_logits")
             if not any(photos.manifest["has_segmentation"].to_pylist()):
                 missing["segmentation"] = "no test photograph has a segmentation map"
     with start_run(params.tracking, root, "evaluate", checkpoint=digest) as sink:

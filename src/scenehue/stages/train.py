@@ -18,6 +18,7 @@ from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError, ParamsError
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import CARD, WEIGHTS, ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.ensemble import members_of
 from scenehue.models.network import ColorNet
 from scenehue.params import ColorPriorParams, Params, TrainParams
 from scenehue.tracking.runs import CHECKPOINT_TAG, checkpoint_digest, dataset_record, params_record, start_run
@@ -118,7 +119,8 @@ def _start(params: TrainParams, root: Path) -> ColorNet:
             )
     # A segmentation head may come or go: without one, colours are predicted all the same.
     net = ColorNet(params.model.model_copy(update={"pretrained": False}))
-    net.load_state_dict(given.state_dict(), strict=False)
+    # Of an ensemble it is the first member that is trained further.
+    net.load_state_dict(members_of(given)[0].state_dict(), strict=False)
     return net.train()
 
 

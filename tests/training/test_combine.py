@@ -10,7 +10,7 @@ from scenehue.cli import app
 from scenehue.errors import ArtifactError
 from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
-from scenehue.training.average import average
+from scenehue.training.combine import combine
 from stages.training import changed, make_inputs
 
 PARAMS = changed()
@@ -42,10 +42,23 @@ def test_the_mean_has_decoders_of_its_own_and_says_what_it_is_made_of(
     assert (root / "mean/model.safetensors").stat().st_size < 0.6 * (root / "one/model.safetensors").stat().st_size
 
 
+def test_an_ensemble_keeps_all_networks_and_sets_decoders_for_them_together(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    result = CliRunner().invoke(app, ["ensemble", "one", "two", "-o", "both"])
+    assert result.exit_code == 0, result.output
+    net, card = load_checkpoint("both")
+    for member, name in zip(net.members, ("one", "two"), strict=True):
+        torch.testing.assert_close(member.soft_head.weight, load_checkpoint(name)[0].soft_head.weight)
+    assert set(card.decoders) == {"reg", "vivid"}
+    assert [of["name"] for of in card.provenance["ensemble"]] == ["one", "two"]
+
+
 def test_without_validation_photographs_nothing_is_written(root: Path, tmp_path: Path) -> None:
     (tmp_path / "artifacts/dataset").mkdir(parents=True)
     manifest = pq.read_table(root / "artifacts/dataset/manifest.parquet")
     pq.write_table(manifest.filter(pc.field("split") != "val"), tmp_path / "artifacts/dataset/manifest.parquet")
     with pytest.raises(ArtifactError, match="no validation photographs"):
-        average(PARAMS, [root / "one"], tmp_path / "mean", tmp_path)
+        combine(PARAMS, "average", [root / "one"], tmp_path / "mean", tmp_path)
     assert not (tmp_path / "mean").exists()

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from scenehue.errors import ArtifactError
-from scenehue.models.checkpoint import ModelCard, save_checkpoint
+from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from scenehue.models.ensemble import Ensemble
+from scenehue.models.merge import load_ensemble, load_soup
 from scenehue.models.network import ColorNet
-from scenehue.models.soup import load_soup
 from scenehue.params import ModelParams
 
 CONFIG = ModelParams(encoder="unet", width=4, soft_stride=4)
@@ -36,5 +37,23 @@ def test_one_network_is_itself(tmp_path: Path) -> None:
 
 def test_other_architectures_are_refused_by_name(tmp_path: Path) -> None:
     other = CONFIG.model_copy(update={"width": 8})
-    with pytest.raises(ArtifactError, match="two cannot be averaged"):
+    with pytest.raises(ArtifactError, match="two cannot be combined"):
         load_soup([checkpoint(tmp_path / "one", 1), checkpoint(tmp_path / "two", 1, other)])
+
+
+def test_an_ensemble_has_the_members_of_all(tmp_path: Path) -> None:
+    first, second, third = (checkpoint(tmp_path / str(value), value) for value in (1, 2, 3))
+    both, cards = load_ensemble([first, second])
+    save_checkpoint(tmp_path / "both", both, cards[0])
+    ensemble, cards = load_ensemble([tmp_path / "both", third])
+    assert [member.reg_head.weight[0, 0].item() for member in ensemble.members] == [1, 2, 3]
+    assert [card.members for card in cards] == [2, 1]
+    assert not ensemble.training
+
+
+def test_the_weights_of_an_ensemble_are_not_averaged(tmp_path: Path) -> None:
+    one = checkpoint(tmp_path / "one", 1)
+    net, card = load_checkpoint(one)
+    save_checkpoint(tmp_path / "two", Ensemble([net, ColorNet(CONFIG)]), card)
+    with pytest.raises(ArtifactError, match="two holds an ensemble"):
+        load_soup([one, tmp_path / "two"])

@@ -1,9 +1,10 @@
-"""Several trained networks made into one by averaging their weights."""
+"""Several trained networks made into one model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -12,16 +13,24 @@ from scenehue.errors import ArtifactError
 from scenehue.evaluation.decoders import trained
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import save_checkpoint
-from scenehue.models.soup import load_soup
+from scenehue.models.merge import load_ensemble, load_soup
 from scenehue.params import Params
 from scenehue.training.decoders import set_decoders
 
 
-def average(params: Params, folders: Sequence[Path], output: Path, root: Path, half: bool = False) -> None:
-    """Averages networks of one start, sets the decoders on the validation photographs, and writes the result.
+def combine(
+    params: Params,
+    by: Literal["average", "ensemble"],
+    folders: Sequence[Path],
+    output: Path,
+    root: Path,
+    half: bool = False,
+) -> None:
+    """Combines networks, sets the decoders on the validation photographs, and writes the result.
 
     Args:
         params: `train.scales` and `train.calibrate_reg` are read.
+        by: One network with the mean of their weights, or all of them side by side.
         folders: Of checkpoints; one that is named twice counts twice.
         output: Folder of the new checkpoint.
         root: Where ``artifacts/dataset`` lies.
@@ -30,7 +39,7 @@ def average(params: Params, folders: Sequence[Path], output: Path, root: Path, h
     Raises:
         ArtifactError: A checkpoint or the validation photographs cannot be read, or there are none of either.
     """
-    net, cards = load_soup(folders)
+    net, cards = load_soup(folders) if by == "average" else load_ensemble(folders)
     photos = PhotoDataset(root / "artifacts/dataset", "val")
     if not len(photos):
         raise ArtifactError("artifacts/dataset has no validation photographs on which the decoders could be set")
@@ -41,6 +50,6 @@ def average(params: Params, folders: Sequence[Path], output: Path, root: Path, h
         reg=trained("reg", card) and params.train.calibrate_reg,
         vivid=trained("soft", card),
     )
-    provenance = {"average": [other.provenance for other in cards]}
+    provenance = {by: [other.provenance for other in cards]}
     described = card.model_copy(update={"decoders": decoders, "provenance": provenance})
     save_checkpoint(output, net, described, torch.float16 if half else torch.float32)
