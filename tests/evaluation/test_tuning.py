@@ -59,3 +59,9 @@ def test_vivid_is_nearly_as_colorful_as_the_truth_and_as_near_to_it_as_may_be(fa
 
 def test_vivid_gives_up_where_there_is_no_chroma() -> None:
     assert tune_vivid(TRUTHS, {1.0: 0 * AB})["saturation"] == 4.0
+
+
+@pytest.mark.parametrize(("stray", "wanted"), [(8.02, 1.0), (9.0, 0.4)])
+def test_of_temperatures_that_are_as_good_the_warmest_is_taken(stray: float, wanted: float) -> None:
+    vivid = tune_vivid(TRUTHS, {0.4: STRAY, 1.0: AB + np.float32([stray, -stray])})
+    assert vivid["temperature"] == wanted

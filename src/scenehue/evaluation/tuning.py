@@ -27,6 +27,9 @@ MAX_SATURATION = 4.0
 VIVIDNESS = 0.95
 """Share of the truth's colourfulness that is asked of the vivid decoder: the last of it costs the most PSNR."""
 TOLERANCE = 0.01
+AS_GOOD = 0.03
+"""So much less PSNR, in dB, is held to be chance; the warmer of two temperatures, which is nearer to the mean, is then
+the safer one on other photographs."""
 
 
 def tune_reg(truths: Float32, predicted: Float32) -> dict[str, float]:
@@ -59,6 +62,8 @@ def tune_reg(truths: Float32, predicted: Float32) -> dict[str, float]:
 def tune_vivid(truths: Float32, predicted: Mapping[float, Float32]) -> dict[str, float]:
     """For each temperature finds the saturation that is nearly as colourful as the truth; keeps the best by mean PSNR.
 
+    Of temperatures that are as good as the best, the warmest is kept.
+
     Args:
         truths: (N, h, w, 3) Lab of photographs that it was not trained on; at least one.
         predicted: (N, h, w, 2) ab of the same photographs, for each temperature of the annealed mean.
@@ -72,7 +77,8 @@ def tune_vivid(truths: Float32, predicted: Mapping[float, Float32]) -> dict[str,
         return _colorfulness(_pictures(truths, saturation * predicted[temperature])) - target
 
     settings = [(temperature, _crossing(partial(excess, temperature))) for temperature in predicted]
-    temperature, saturation = max(settings, key=lambda pair: _psnr(truths, predicted[pair[0]], pair[1]))
+    quality = {pair: _psnr(truths, predicted[pair[0]], pair[1]) for pair in settings}
+    temperature, saturation = max(pair for pair in settings if quality[pair] >= max(quality.values()) - AS_GOOD)
     return {"temperature": temperature, "saturation": round(saturation, 2)}
 
 
