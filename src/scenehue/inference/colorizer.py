@@ -20,7 +20,8 @@ from scenehue.inference.formats import format_named
 from scenehue.inference.items import Item
 from scenehue.inference.loading import RELEASED, load_model
 from scenehue.inference.model import ChromaModel, Decoder
-from scenehue.inference.photo_file import MAX_MEGAPIXELS, Page, page_of, pillow_pixels
+from scenehue.inference.page import Page, page_of, pillow_pixels
+from scenehue.inference.photo_file import MAX_MEGAPIXELS
 from scenehue.inference.predict import chroma_fields, photo_lightness, working_shapes
 from scenehue.inference.sinks import FolderSink
 from scenehue.inference.spaces import Float32

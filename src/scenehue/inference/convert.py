@@ -15,7 +15,8 @@ from PIL import Image
 from scenehue.inference.colored_page import ColoredPage
 from scenehue.inference.formats import Format
 from scenehue.inference.model import REG, ChromaModel, Decoder
-from scenehue.inference.photo_file import MAX_MEGAPIXELS, Page, Photo, open_photo
+from scenehue.inference.page import Page
+from scenehue.inference.photo_file import MAX_MEGAPIXELS, Photo, open_photo
 from scenehue.inference.photo_writer import write_photo
 from scenehue.inference.predict import chroma_fields, join, photo_lightness, turned
 from scenehue.inference.spaces import SRGB, Float32, Pixels
