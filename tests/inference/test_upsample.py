@@ -68,6 +68,19 @@ def test_chroma_follows_edges_better_than_bilinear(sample_folder):
 def test_photo_smaller_than_the_working_size():
     guide = np.random.default_rng(0).random((10, 14)).astype(np.float32) * 100
     ab = np.zeros((2, 16, 24), np.float32)
-    field = ChromaField(ab, resize(guide, 64, 96), 10, 14)
+    field = ChromaField([(ab, resize(guide, 64, 96))], 10, 14)
     assert np.array_equal(field.rows(0, guide)[0], guide)
     assert np.abs(field.rows(0, guide)[1:]).max() < 1e-4
+
+
+def test_looks_at_several_sizes_are_averaged_after_each_has_followed_its_edges():
+    generator = np.random.default_rng(0)
+    guide = resize(generator.random((12, 15)).astype(np.float32) * 100, 120, 150)
+    looks = []
+    for height, width in ((64, 96), (32, 32)):
+        ab = generator.normal(0, 30, (2, height // 4, width // 4)).astype(np.float32)
+        looks.append((ab, resize(guide, height, width)))
+    together = np.moveaxis(ChromaField(looks, *guide.shape).rows(0, guide)[1:], 0, -1)
+    apart = [upsample_edge_aware(ab, seen, guide) for ab, seen in looks]
+    error = np.abs(together - np.mean(apart, axis=0)).mean()
+    assert error < 0.05 * np.abs(apart[0] - apart[1]).mean(), "the same but for one resizing more"

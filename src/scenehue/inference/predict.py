@@ -187,11 +187,11 @@ def chroma_fields(
     orientations = orientations or [1] * len(lightnesses)
     seen = [views_of(plane, model, size) for plane in lightnesses]
     upright = [[turned(view, way) for view in views] for views, way in zip(seen, orientations, strict=True)]
-    predicted = mean_chroma(model, [np.stack(views) for views in zip(*upright, strict=True)], decoder)
+    predicted = [model.chroma(np.stack(views), decoder) for views in zip(*upright, strict=True)]
     fields = []
-    for ab, views, plane, orientation in zip(predicted, seen, lightnesses, orientations, strict=True):
-        stored = np.ascontiguousarray(turned(ab, {6: 8, 8: 6}.get(orientation, orientation)))
-        fields.append(ChromaField(stored, views[0], *plane.shape))
+    for maps, views, plane, way in zip(zip(*predicted, strict=True), seen, lightnesses, orientations, strict=True):
+        stored = [np.ascontiguousarray(turned(ab, {6: 8, 8: 6}.get(way, way))) for ab in maps]
+        fields.append(ChromaField(list(zip(stored, views, strict=True)), *plane.shape))
     return fields
 
 

@@ -10,6 +10,7 @@ size and from there to the photograph's; between the two, what the result lost a
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -151,17 +152,24 @@ def refine(ab: Float32, lightness: Float32) -> Float32:
 class ChromaField:
     """Chroma of a photograph at its full size, computed in bands of rows when it is asked for.
 
+    Where the network looked at several sizes, each look is brought along the edges that it saw, and the lines are
+    averaged. Averaging the maps themselves would bring the coarse ones to the finest without looking at an edge.
+
     Args:
-        ab: (2, h, w) in Lab units, the network's map.
-        lightness: (H, W), L in 0..100, at the size that the network saw.
+        looks: The network's map, (2, h, w) in Lab units, and what it saw, (H, W), L in 0..100, of each size; the
+            largest first.
         height: Of the photograph.
         width: Of the photograph.
     """
 
-    def __init__(self, ab: Float32, lightness: Float32, height: int, width: int) -> None:
-        slopes, offsets = local_lines(lightness, refine(ab, lightness), weight=0.8)
+    def __init__(self, looks: Sequence[tuple[Float32, Float32]], height: int, width: int) -> None:
+        rows, columns = looks[0][1].shape
         self.height, self.width = height, width
-        self._lines = cubic(np.concatenate([slopes, offsets]), lightness.shape[0], width)
+        lines = [
+            cubic(np.concatenate(local_lines(lightness, refine(ab, lightness), weight=0.8)), rows, columns)
+            for ab, lightness in looks
+        ]
+        self._lines = cubic(np.mean(lines, axis=0, dtype=np.float32), rows, width)
 
     def rows(self, top: int, lightness: Float32) -> Float32:
         """Some rows of the coloured photograph, not yet reduced into gamut.
@@ -214,7 +222,7 @@ def upsample_edge_aware(ab: Float32, lightness: Float32, guide: Float32) -> Floa
     Returns:
         (height, width, 2) in Lab units.
     """
-    return np.moveaxis(ChromaField(ab, lightness, *guide.shape).rows(0, guide)[1:], 0, -1)
+    return np.moveaxis(ChromaField([(ab, lightness)], *guide.shape).rows(0, guide)[1:], 0, -1)
 
 
 def upsample_bilinear(ab: Float32, height: int, width: int) -> Float32:
