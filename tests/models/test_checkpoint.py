@@ -34,7 +34,7 @@ def test_loads_what_was_saved(folder: Path) -> None:
 def test_an_error_leaves_the_old_files_and_no_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, card = load_checkpoint(folder)
     before = (folder / WEIGHTS).read_bytes()
-    monkeypatch.setattr("scenehue.models.checkpoint.save_file", lambda state, path: path.touch() or 1 / 0)
+    monkeypatch.setattr("scenehue.models.checkpoint.save", lambda state: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         save_checkpoint(folder, net, card)
     assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}
@@ -104,3 +104,7 @@ def test_a_card_from_before_there_were_ensembles_is_that_of_one_network(folder: 
     del content["members"]
     (folder / CARD).write_text(json.dumps(content))
     assert load_checkpoint(folder)[1].members == 1
+
+
+def test_others_may_read_it_as_far_as_the_umask_lets_them(folder: Path) -> None:
+    assert (folder / WEIGHTS).stat().st_mode == (folder / CARD).stat().st_mode

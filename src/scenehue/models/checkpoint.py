@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from scenehue.color.bins import ab_bins
 from scenehue.data.files import replacing_file
@@ -60,7 +60,7 @@ def save_checkpoint(folder: str | Path, net: Network, card: ModelCard, dtype: to
         for key, value in net.state_dict().items()
     }
     with replacing_file(folder / WEIGHTS) as partial:
-        save_file(state, partial)
+        partial.write_bytes(save(state))  # save_file() would bar other users from reading it
     with replacing_file(folder / CARD) as partial:
         described = card.model_copy(update={"members": len(members_of(net))})
         partial.write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")
