@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -34,8 +35,14 @@ def test_loads_what_was_saved(folder: Path) -> None:
 def test_an_error_leaves_the_old_files_and_no_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, card = load_checkpoint(folder)
     before = (folder / WEIGHTS).read_bytes()
-    monkeypatch.setattr("scenehue.models.checkpoint.save", lambda state: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+
+    def full_disk(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space"):
         save_checkpoint(folder, net, card)
     assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}
     assert (folder / WEIGHTS).read_bytes() == before
