@@ -303,7 +303,8 @@ class TrainParams(Section):
     """Stage ``train``."""
 
     init_from: str | None = None
-    """Weights to start from: ``released``, or the folder of a checkpoint of the same architecture."""
+    """Weights to start from: ``released``, or the folder of a checkpoint of the same architecture; of an ensemble its
+    first network."""
     model: ModelParams = ModelParams()
     losses: LossParams = LossParams()
     distill: DistillParams = DistillParams()
