@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -72,7 +72,10 @@ def report() -> None:
     print_results(Path("artifacts/evaluate"))
 
 
-Checkpoints = Annotated[list[Path], typer.Argument(help="Folders of models; one named twice counts twice.")]
+Checkpoints = Annotated[
+    list[str],
+    typer.Argument(help="Folders of models, `released`, or models:/ addresses; one named twice counts twice."),
+]
 NewModel = Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model.")]
 Half = Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")]
 
@@ -82,10 +85,7 @@ def average(
     checkpoints: Checkpoints, output: NewModel, half: Half = False, params: ParamsFile = Path("params.yaml")
 ) -> None:
     """Average the weights of models trained from one start, and set the result's decoders."""
-    from scenehue.params import load_params
-    from scenehue.training.combine import combine
-
-    combine(load_params(params), "average", checkpoints, output, Path(), half)
+    _combine("average", checkpoints, output, half, params)
 
 
 @app.command()
@@ -93,10 +93,17 @@ def ensemble(
     checkpoints: Checkpoints, output: NewModel, half: Half = False, params: ParamsFile = Path("params.yaml")
 ) -> None:
     """Let models of any starts colour together, their predictions averaged, and set the result's decoders."""
+    _combine("ensemble", checkpoints, output, half, params)
+
+
+def _combine(
+    by: Literal["average", "ensemble"], checkpoints: list[str], output: Path, half: bool, params: Path
+) -> None:
+    from scenehue.inference.loading import find_model
     from scenehue.params import load_params
     from scenehue.training.combine import combine
 
-    combine(load_params(params), "ensemble", checkpoints, output, Path(), half)
+    combine(load_params(params), by, [find_model(name) for name in checkpoints], output, Path(), half)
 
 
 @app.command()

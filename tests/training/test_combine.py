@@ -55,6 +55,15 @@ def test_an_ensemble_keeps_all_networks_and_sets_decoders_for_them_together(
     assert [of["name"] for of in card.provenance["ensemble"]] == ["one", "two"]
 
 
+def test_models_are_named_as_everywhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    result = CliRunner().invoke(app, ["ensemble", "released", "one", "-o", "mixed"])
+    assert "one cannot be combined with" in str(result.exception), "the released one was read, and is another network"
+    result = CliRunner().invoke(app, ["ensemble", "one", "nowhere", "-o", "mixed"])
+    assert "no model 'nowhere'" in str(result.exception)
+    assert not Path("mixed").exists()
+
+
 def test_without_validation_photographs_nothing_is_written(root: Path, tmp_path: Path) -> None:
     (tmp_path / "artifacts/dataset").mkdir(parents=True)
     manifest = pq.read_table(root / "artifacts/dataset/manifest.parquet")
