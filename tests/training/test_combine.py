@@ -34,6 +34,7 @@ def test_the_mean_has_decoders_of_its_own_and_says_what_it_is_made_of(
     monkeypatch.chdir(root)
     result = CliRunner().invoke(app, ["average", "one", "two", "two", "-o", "mean", "--half"])
     assert result.exit_code == 0, result.output
+    assert "mean: the mean of 3 models; reg saturation " in result.output
     one, two, mean = (load_checkpoint(name)[0].soft_head.weight for name in ("one", "two", "mean"))
     torch.testing.assert_close(mean, (one + 2 * two) / 3, rtol=1e-3, atol=1e-3)
     card = load_checkpoint("mean")[1]
@@ -48,6 +49,7 @@ def test_an_ensemble_keeps_all_networks_and_sets_decoders_for_them_together(
     monkeypatch.chdir(root)
     result = CliRunner().invoke(app, ["ensemble", "one", "two", "-o", "both"])
     assert result.exit_code == 0, result.output
+    assert "both: 2 networks side by side; reg saturation " in result.output
     net, card = load_checkpoint("both")
     for member, name in zip(net.members, ("one", "two"), strict=True):
         torch.testing.assert_close(member.soft_head.weight, load_checkpoint(name)[0].soft_head.weight)

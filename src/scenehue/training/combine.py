@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from rich.console import Console
 
 from scenehue.data.shards import PhotoDataset
 from scenehue.errors import ArtifactError
 from scenehue.evaluation.decoders import trained
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import save_checkpoint
+from scenehue.models.ensemble import members_of
 from scenehue.models.merge import load_ensemble, load_soup
 from scenehue.params import Params
-from scenehue.training.decoders import set_decoders
+from scenehue.training.decoders import MAX_PHOTOS, set_decoders
 
 
 def combine(
@@ -44,12 +46,17 @@ def combine(
     if not len(photos):
         raise ArtifactError("artifacts/dataset has no validation photographs on which the decoders could be set")
     card = cards[0].model_copy(update={"scales": params.train.scales})
-    decoders = set_decoders(
-        TorchModel(net, card),
-        photos,
-        reg=trained("reg", card) and params.train.calibrate_reg,
-        vivid=trained("soft", card),
-    )
+    console = Console()
+    with console.status(f"Setting the decoders on {min(len(photos), MAX_PHOTOS)} validation photographs"):
+        decoders = set_decoders(
+            TorchModel(net, card),
+            photos,
+            reg=trained("reg", card) and params.train.calibrate_reg,
+            vivid=trained("soft", card),
+        )
     provenance = {by: [other.provenance for other in cards]}
     described = card.model_copy(update={"decoders": decoders, "provenance": provenance})
     save_checkpoint(output, net, described, torch.float16 if half else torch.float32)
+    what = f"the mean of {len(cards)} models" if by == "average" else f"{len(members_of(net))} networks side by side"
+    settings = [" ".join([name, *(f"{key} {value:g}" for key, value in of.items())]) for name, of in decoders.items()]
+    console.print("; ".join([f"{output}: {what}", *settings]), soft_wrap=True, highlight=False)
