@@ -7,6 +7,7 @@ from scenehue.inference.model import Decoder
 from scenehue.inference.predict import photo_lightness, predict
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import ModelCard
+from scenehue.models.ensemble import Ensemble
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams
 
@@ -38,3 +39,18 @@ def test_all_looks_at_a_photograph_are_heard_and_none_at_the_one_before(model):
     assert of_pixels.shape == first.shape == (182, 32, 40)
     assert np.allclose(of_pixels, looks[0].class_logits[0], atol=1e-5)
     assert not np.allclose(of_pixels, first, atol=1e-5)
+
+
+def test_of_an_ensemble_it_hears_what_the_members_say_together():
+    torch.manual_seed(0)
+    config = ModelParams(encoder="unet", width=4, soft_stride=4, segmentation_stride=4)
+    net = Ensemble([ColorNet(config), ColorNet(config)]).eval()
+    scenes, classes = OutputListener(net, "scene_logits"), OutputListener(net, "class_logits")
+    predict(TorchModel(net, ModelCard(architecture=config, size=64)), flat(90, 64, 64))
+    seen = torch.full((1, 1, 64, 64), float(photo_lightness(flat(90, 1, 1))[0, 0]))
+    with torch.inference_mode():
+        said = [member(seen) for member in net.members]
+    for heard, output in ((scenes(), "scene_logits"), (classes(), "class_logits")):
+        one, other = (getattr(outputs, output)[0].numpy() for outputs in said)
+        assert np.allclose(heard, (one + other) / 2, atol=1e-5)
+        assert not np.allclose(heard, one, atol=1e-3)

@@ -3,7 +3,7 @@ import onnx
 import pytest
 import torch
 
-from scenehue.errors import ArtifactError
+from scenehue.errors import ArtifactError, ScenehueError
 from scenehue.inference import export
 from scenehue.inference.export import export_onnx, export_torch
 from scenehue.inference.loading import load_model
@@ -61,8 +61,8 @@ def test_torch_program_takes_other_sizes(model_folder, tmp_path):
     assert export_torch(net, card, tmp_path / "model.pt2", decoder) < 1e-2
     program = torch.export.load(tmp_path / "model.pt2").module()
     with torch.inference_mode():
-        got = program(torch.from_numpy(lightness(2, 32, 160))[:, None]).numpy()
-    assert np.allclose(got, TorchModel(net, card).chroma(lightness(2, 32, 160), decoder), atol=1e-2)
+        got = program(torch.from_numpy(lightness(2, 64, 160))[:, None]).numpy()
+    assert np.allclose(got, TorchModel(net, card).chroma(lightness(2, 64, 160), decoder), atol=1e-2)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt2"]
 
 
@@ -139,27 +139,41 @@ def _on_cpu(model):
 
 @pytest.fixture(scope="module")
 def ensemble_folder(tmp_path_factory):
+    """Two networks around the encoder that is released."""
     folder = tmp_path_factory.mktemp("ensemble")
-    architecture = ModelParams(encoder="unet", width=4, soft_stride=4, scene_context="auxiliary")
+    architecture = ModelParams(pretrained=False, decoder_channels=(16, 12, 8))
     torch.manual_seed(0)
     nets = [ColorNet(architecture), ColorNet(architecture)]
     with torch.no_grad():
         for net in nets:
             net.soft_head.weight.mul_(20)
     save_checkpoint(folder, Ensemble(nets), ModelCard(architecture=architecture, size=64, scales=(0.5, 1)))
+    export_onnx(*load_checkpoint(folder), folder / "model.onnx", half=False)
     return folder
 
 
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: decoder.name)
-def test_an_ensemble_is_exported_whole(ensemble_folder, tmp_path, decoder):
+def test_a_graph_has_all_members_of_an_ensemble(ensemble_folder, decoder):
     net, card = load_checkpoint(ensemble_folder)
-    export_onnx(net, card, tmp_path / "model.onnx", half=False)
-    export_torch(net, card, tmp_path / "model.pt2", decoder)
-    program = torch.export.load(tmp_path / "model.pt2").module()
     seen = lightness(2, 96, 64)
     together = TorchModel(net, card).chroma(seen, decoder)
+    assert np.abs(OnnxModel(ensemble_folder / "model.onnx").chroma(seen, decoder) - together).max() < 1e-2
+    for member in net.members:
+        assert np.abs(TorchModel(member, card).chroma(seen, decoder) - together).max() > 0.1
+
+
+def test_a_torch_program_has_all_members_of_an_ensemble(ensemble_folder, tmp_path):
+    net, card = load_checkpoint(ensemble_folder)
+    decoder, seen = Decoder("vivid", 0.3, 1.2), lightness(2, 96, 160)
+    export_torch(net, card, tmp_path / "model.pt2", decoder)
+    program = torch.export.load(tmp_path / "model.pt2").module()
     with torch.inference_mode():
-        assert np.abs(program(torch.from_numpy(seen)[:, None]).numpy() - together).max() < 1e-2
-    assert np.abs(OnnxModel(tmp_path / "model.onnx").chroma(seen, decoder) - together).max() < 1e-2
-    alone = TorchModel(net.members[0], card).chroma(seen, decoder)
-    assert np.abs(alone - together).max() > 0.1
+        got = program(torch.from_numpy(seen)[:, None]).numpy()
+    assert np.abs(got - TorchModel(net, card).chroma(seen, decoder)).max() < 1e-2
+
+
+def test_what_torch_cannot_export_is_an_error_with_a_way_out(model_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.export, "save", lambda *args, **options: 1 / 0)
+    with pytest.raises(ScenehueError, match="scenehue export --to onnx"):
+        export_torch(*load_checkpoint(model_folder), tmp_path / "model.pt2", Decoder("reg"))
+    assert list(tmp_path.iterdir()) == []

@@ -115,3 +115,9 @@ def test_a_card_from_before_there_were_ensembles_is_that_of_one_network(folder: 
 
 def test_others_may_read_it_as_far_as_the_umask_lets_them(folder: Path) -> None:
     assert (folder / WEIGHTS).stat().st_mode == (folder / CARD).stat().st_mode
+
+
+def test_the_graph_of_the_weights_before_does_not_stay(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"of other weights")
+    save_checkpoint(folder, *load_checkpoint(folder))
+    assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}

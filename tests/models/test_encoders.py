@@ -5,7 +5,7 @@ import timm
 import torch
 
 from scenehue.errors import ArtifactError, ParamsError
-from scenehue.models.encoders import TimmEncoder
+from scenehue.models.encoders import EvenSame, TimmEncoder
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,15 @@ def test_weights_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(ArtifactError, match=r"resnet18 .*no route to the hub.*set train\.model\.pretrained to false"):
         TimmEncoder("resnet18", pretrained=True)
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "tf_mobilenetv3_small_minimal_100"])
+def test_padding_is_that_of_timm(name: str) -> None:
+    encoder = TimmEncoder(name, pretrained=False).eval()
+    theirs = timm.create_model(name, features_only=True, in_chans=1).eval()
+    theirs.load_state_dict(encoder.body.state_dict())
+    photo = torch.randn(2, 1, 96, 160)
+    assert any(type(module) is EvenSame for module in encoder.modules())
+    with torch.inference_mode():
+        for ours, expected in zip(encoder(photo), theirs(photo), strict=True):
+            assert torch.equal(ours, expected)

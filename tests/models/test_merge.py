@@ -51,6 +51,11 @@ def test_an_ensemble_has_the_members_of_all(tmp_path: Path) -> None:
     assert not ensemble.training
 
 
+def test_an_ensemble_has_no_more_members_than_a_checkpoint_may(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="65 networks"):
+        load_ensemble([checkpoint(tmp_path / "one", 1)] * 65)
+
+
 def test_the_weights_of_an_ensemble_are_not_averaged(tmp_path: Path) -> None:
     one = checkpoint(tmp_path / "one", 1)
     net, card = load_checkpoint(one)

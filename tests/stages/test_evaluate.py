@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import csv
 import io
 import json
@@ -24,7 +23,6 @@ from scenehue.inference.model import Decoder
 from scenehue.inference.predict import predict
 from scenehue.inference.torch_backend import TorchModel
 from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
-from scenehue.models.ensemble import Ensemble
 from scenehue.models.network import ColorNet
 from scenehue.params import ModelParams, Params
 from scenehue.stages import evaluate
@@ -156,27 +154,6 @@ def test_scenes_come_from_the_network_as_it_predicted(root):
         predict(TorchModel(net, card), np.asarray(Image.open(io.BytesIO(small(name))).convert("RGB")))
     expected = [bool(label in np.argsort(-logits)[:5]) for label, logits in enumerate(asked)]
     assert results.of(GREY)["scene_top5"].to_pylist() == expected
-
-
-def test_an_ensemble_is_measured_by_what_it_says_together(root):
-    save_net(root / "artifacts" / "train")
-    net, card = load_checkpoint(root / "artifacts" / "train")
-    other = copy.deepcopy(net)
-    torch.manual_seed(1)
-    for head in (other.reg_head, other.scene_head[-1]):
-        torch.nn.init.normal_(head.weight)
-    save_checkpoint(root / "artifacts" / "train", Ensemble([net, other]), card)
-    evaluate.run(params(evaluate={"decoders": ["reg"], "bootstrap": 100}), root)
-    results = Results.load(root / "artifacts" / "evaluate")
-    hits = []
-    for label, name in enumerate(NAMES):
-        asked = []
-        for member in (net, other):
-            handle = member.scene_head.register_forward_hook(lambda *said, asked=asked: asked.append(said[-1][0]))
-            predict(TorchModel(member, card), np.asarray(Image.open(io.BytesIO(small(name))).convert("RGB")))
-            handle.remove()
-        hits.append(label in torch.stack(asked).mean(0).topk(5).indices)
-    assert results.of(GREY)["scene_top5"].to_pylist() == hits
 
 
 def test_the_same_inputs_give_the_same_bytes(root):

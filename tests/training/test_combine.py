@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from scenehue.cli import app
 from scenehue.errors import ArtifactError
+from scenehue.evaluation.decoders import trained
 from scenehue.models.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from scenehue.models.network import ColorNet
 from scenehue.training.combine import combine
@@ -55,6 +57,20 @@ def test_an_ensemble_keeps_all_networks_and_sets_decoders_for_them_together(
         torch.testing.assert_close(member.soft_head.weight, load_checkpoint(name)[0].soft_head.weight)
     assert set(card.decoders) == {"reg", "vivid"}
     assert [of["name"] for of in card.provenance["ensemble"]] == ["one", "two"]
+
+
+def test_heads_that_one_of_them_was_not_taught_are_left_out(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    net, card = load_checkpoint("one")
+    only_reg = {"params": {"losses": {"reg": 1, "soft": 0, "scene": 0}}}
+    save_checkpoint("three", net, card.model_copy(update={"provenance": only_reg}))
+    for by, names in (("ensemble", ["one", "three"]), ("average", ["three", "three"])):
+        result = CliRunner().invoke(app, [by, *names, "-o", "mixed"])
+        assert result.exit_code == 0, result.output
+        card = load_checkpoint("mixed")[1]
+        assert set(card.decoders) == {"reg"}
+        assert [name for name in ("reg", "soft", "scene") if trained(name, card)] == ["reg"]
+        shutil.rmtree("mixed")
 
 
 def test_models_are_named_as_everywhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scenehue.inference.model import Decoder
 from scenehue.models.checkpoint import ModelCard
 from scenehue.params import EvaluateParams
@@ -10,8 +12,17 @@ _FROM_BINS = ("mode", "mean", "annealed", "vivid")
 
 
 def trained(head: str, card: ModelCard) -> bool:
-    """Whether a head (``reg``, ``soft``, ``scene``, ``segmentation``) was trained, as far as the card knows."""
-    return bool(card.provenance.get("params", {}).get("losses", {}).get(head) != 0)
+    """Whether a head (``reg``, ``soft``, ``scene``, ``segmentation``) was trained, as far as the card knows.
+
+    Of a mean or an ensemble it must have been trained in all that it is made of.
+    """
+    return _trained(head, card.provenance)
+
+
+def _trained(head: str, provenance: dict[str, Any]) -> bool:
+    parts = [*provenance.get("average", ()), *provenance.get("ensemble", ())]
+    own = provenance.get("params", {}).get("losses", {}).get(head) != 0
+    return own and all(_trained(head, part) for part in parts)
 
 
 def choose_decoders(wanted: EvaluateParams, card: ModelCard) -> tuple[list[Decoder], dict[str, str]]:

@@ -270,7 +270,8 @@ def export(
     """Write a model as a file that runs without this project's training packages, and check it against the network.
 
     An ONNX graph takes the lightness and a temperature (0 stands for the regression head) and gives ab; a torch.export
-    program contains one decoder. Both take any batch, and any height and width that the network takes.
+    program contains one decoder. Both take any batch, and any height and width that the network takes, the latter from
+    twice the smallest on.
     """
     from scenehue.inference.card import read_card
     from scenehue.inference.loading import find_model

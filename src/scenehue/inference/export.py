@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from scenehue.color.decoding import decode
-from scenehue.errors import ArtifactError
+from scenehue.errors import ArtifactError, ScenehueError
 from scenehue.inference.atomic import written_aside
 from scenehue.inference.model import ChromaModel, Decoder
 from scenehue.inference.onnx_backend import CARD_KEY, OnnxModel
@@ -161,8 +161,8 @@ def _store_half(graph: Any) -> None:
 def export_torch(net: Network, card: ModelCard, path: str | Path, decoder: Decoder) -> float:
     """Writes a network as a ``torch.export`` program (pt2), and compares the two.
 
-    The program takes lightness (N, 1, H, W), L in 0..100, of any N and with H and W multiples of the card's, and gives
-    ab (N, 2, h, w) in Lab units.
+    The program takes lightness (N, 1, H, W), L in 0..100, of any N and with H and W multiples of the card's, from twice
+    to 256 times it, and gives ab (N, 2, h, w) in Lab units.
 
     Args:
         net: The network.
@@ -175,23 +175,35 @@ def export_torch(net: Network, card: ModelCard, path: str | Path, decoder: Decod
 
     Raises:
         ArtifactError: They differ by more than rounding can explain.
+        ScenehueError: torch cannot export the encoder.
     """
     module = _Decoded(net.cpu().eval().for_colors(), torch.tensor(card.bins, dtype=torch.float32), decoder)
     # Tracing fixes an axis that is 1 or equal to another one.
     example = torch.rand(3, 1, 3 * card.multiple, 4 * card.multiple) * 100
     axes = {0: torch.export.Dim("N", max=4096)}
-    axes |= {2: card.multiple * torch.export.Dim("H", max=256), 3: card.multiple * torch.export.Dim("W", max=256)}
-    program = torch.export.export(module, (example,), dynamic_shapes={"lightness": axes})
+    # Maps of a single point would be traced apart.
+    axes |= {axis: card.multiple * torch.export.Dim(name, min=2, max=256) for axis, name in ((2, "H"), (3, "W"))}
     with written_aside(Path(path)) as aside:
         archive = aside.with_name(aside.name + ".pt2")
         try:
+            program = torch.export.export(module, (example,), dynamic_shapes={"lightness": axes})
             torch.export.save(program, archive, extra_files={CARD_KEY: card.model_dump_json()})
             exported = torch.export.load(archive).module()
             os.replace(archive, aside)
+        except OSError:
+            raise
+        except Exception as error:  # torch's own kinds share no base but this
+            encoder = card.architecture.encoder
+            raise ScenehueError(
+                f"torch.export cannot take a network around {encoder}: {str(error).partition(chr(10))[0]}; "
+                "`scenehue export --to onnx` may"
+            ) from error
         finally:
             archive.unlink(missing_ok=True)
         worst = 0.0
         for lightness in _probes():
+            if min(lightness.shape[1:]) < 2 * card.multiple:
+                continue
             with torch.inference_mode():
                 got = exported(torch.from_numpy(lightness)[:, None]).numpy()
             worst = max(worst, float(np.abs(got - TorchModel(net, card).chroma(lightness, decoder)).max()))

@@ -19,6 +19,9 @@ from scenehue.params import ModelParams
 
 WEIGHTS = "model.safetensors"
 CARD = "model.json"
+GRAPH = "model.onnx"
+"""What an export may have put beside them."""
+MOST_MEMBERS = 64
 
 
 class ModelCard(BaseModel):
@@ -28,7 +31,7 @@ class ModelCard(BaseModel):
 
     format: int = Field(1, ge=1, le=1)
     architecture: ModelParams
-    members: int = Field(1, ge=1, le=64)
+    members: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Networks of this architecture whose predictions are averaged."""
     size: int = Field(ge=32)
     """Working size it was trained for: the short side that the network sees, in pixels."""
@@ -47,6 +50,8 @@ class ModelCard(BaseModel):
 def save_checkpoint(folder: str | Path, net: Network, card: ModelCard, dtype: torch.dtype = torch.float32) -> None:
     """Writes a network; each file is written aside and renamed, so a kill leaves no half-written one.
 
+    A graph that was exported from what the folder held before is removed.
+
     Args:
         folder: Where ``model.safetensors`` and ``model.json`` go; made when missing.
         net: The network or ensemble.
@@ -61,6 +66,7 @@ def save_checkpoint(folder: str | Path, net: Network, card: ModelCard, dtype: to
     }
     with replacing_file(folder / WEIGHTS) as partial:
         partial.write_bytes(save(state))  # save_file() would bar other users from reading it
+        (folder / GRAPH).unlink(missing_ok=True)  # which would be run in place of the new weights
     with replacing_file(folder / CARD) as partial:
         described = card.model_copy(update={"members": len(members_of(net))})
         partial.write_text(described.model_dump_json(indent=1) + "\n", encoding="utf-8")

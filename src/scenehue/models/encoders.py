@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import timm
 import torch
+import torch.nn.functional as F
+from timm.layers import Conv2dSame
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
@@ -50,6 +52,21 @@ class PaperEncoder(nn.Module):
         return features
 
 
+class EvenSame(nn.Conv2d):
+    """A convolution with TensorFlow's padding ``SAME``, for maps whose sides are multiples of its stride.
+
+    timm computes the padding from each map's size. Here, where photographs have multiples of 32, it is always the same:
+    a constant, which exporters understand and which takes no time.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding: list[int] = []
+        for axis in (1, 0):  # torch names the last axis first
+            total = max(0, self.dilation[axis] * (self.kernel_size[axis] - 1) + 1 - self.stride[axis])
+            padding += [total // 2, total - total // 2]
+        return F.conv2d(F.pad(x, padding), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
 class TimmEncoder(nn.Module):
     """Any timm model that gives feature maps, taking one channel.
 
@@ -74,6 +91,9 @@ class TimmEncoder(nn.Module):
                 f"the ImageNet weights of {name} cannot be downloaded ({error}); try again with a network, or "
                 "set train.model.pretrained to false"
             ) from error
+        for module in self.body.modules():
+            if type(module) is Conv2dSame:
+                module.__class__ = EvenSame  # the same parameters, another forward
         self.channels: list[int] = self.body.feature_info.channels()
         self.strides: list[int] = self.body.feature_info.reduction()
         self._check_pyramid(name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from scenehue.errors import ArtifactError
-from scenehue.models.checkpoint import ModelCard, load_checkpoint
+from scenehue.models.checkpoint import MOST_MEMBERS, ModelCard, load_checkpoint
 from scenehue.models.ensemble import Ensemble, Network, members_of
 from scenehue.models.network import ColorNet
 
@@ -29,19 +30,20 @@ def load_soup(folders: Sequence[str | Path]) -> tuple[ColorNet, list[ModelCard]]
     Raises:
         ArtifactError: A checkpoint cannot be loaded, holds an ensemble, or another architecture than the first.
     """
-    nets, cards = _load_alike(folders)
-    for folder, net in zip(folders, nets, strict=True):
+    cards: list[ModelCard] = []
+    total: dict[str, Tensor] = {}
+    for net, card in _alike(folders):
         if isinstance(net, Ensemble):
-            raise ArtifactError(f"{folder} holds an ensemble, whose weights have no mean; average what it was made of")
-    total: dict[str, Tensor] = nets[0].state_dict()
-    for net in nets[1:]:
+            raise ArtifactError(
+                f"{folders[len(cards)]} holds an ensemble, whose weights have no mean; name what it was made of instead"
+            )
+        cards.append(card)
         state = net.state_dict()
-        total = {name: value + state[name] if value.is_floating_point() else value for name, value in total.items()}
-    (mean, *_) = members_of(nets[0])
-    mean.load_state_dict(
-        {name: value / len(folders) if value.is_floating_point() else value for name, value in total.items()}
-    )
-    return mean, cards
+        total = {key: value + total[key] if key in total else value for key, value in state.items()}
+    mean = ColorNet(cards[0].architecture.model_copy(update={"pretrained": False}))
+    counts = {key for key, value in total.items() if not value.is_floating_point()}
+    mean.load_state_dict({key: state[key] if key in counts else value / len(folders) for key, value in total.items()})
+    return mean.eval(), cards
 
 
 def load_ensemble(folders: Sequence[str | Path]) -> tuple[Ensemble, list[ModelCard]]:
@@ -54,16 +56,27 @@ def load_ensemble(folders: Sequence[str | Path]) -> tuple[Ensemble, list[ModelCa
         The ensemble, on the CPU, in float32, switched to evaluation; and the checkpoints' cards.
 
     Raises:
-        ArtifactError: A checkpoint cannot be loaded, or holds another architecture than the first.
+        ArtifactError: A checkpoint cannot be loaded, or holds another architecture than the first; or they have more
+            networks than a model may have.
     """
-    nets, cards = _load_alike(folders)
-    return Ensemble([member for net in nets for member in members_of(net)]).eval(), cards
+    nets, cards = zip(*_alike(folders), strict=True)
+    members = [member for net in nets for member in members_of(net)]
+    if len(members) > MOST_MEMBERS:
+        raise ArtifactError(f"these are {len(members)} networks; an ensemble may have {MOST_MEMBERS}")
+    return Ensemble(members).eval(), list(cards)
 
 
-def _load_alike(folders: Sequence[str | Path]) -> tuple[list[Network], list[ModelCard]]:
-    nets, cards = zip(*(load_checkpoint(folder) for folder in folders), strict=True)
-    first, *others = (card.architecture.model_dump(exclude={"pretrained"}) for card in cards)
-    for folder, other in zip(folders[1:], others, strict=True):
-        if other != first:
-            raise ArtifactError(f"{folder} cannot be combined with {folders[0]}: it has another architecture")
-    return list(nets), list(cards)
+def _alike(folders: Sequence[str | Path]) -> Iterator[tuple[Network, ModelCard]]:
+    first: dict[str, Any] | None = None
+    for folder in folders:
+        net, card = load_checkpoint(folder)
+        architecture = card.architecture.model_dump(exclude={"pretrained"})
+        if first is None:
+            first = architecture
+        elif differing := [key for key in first if architecture[key] != first[key]]:
+            key = differing[0]
+            raise ArtifactError(
+                f"{folder} cannot be combined with {folders[0]}: its {key} is {architecture[key]!r}, not "
+                f"{first[key]!r}; name models of one architecture"
+            )
+        yield net, card

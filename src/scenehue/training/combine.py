@@ -33,7 +33,7 @@ def combine(
     Args:
         params: `train.scales` and `train.calibrate_reg` are read.
         by: One network with the mean of their weights, or all of them side by side.
-        folders: Of checkpoints; one that is named twice counts twice.
+        folders: Of checkpoints; one that is named twice counts twice. The first says the working size.
         output: Folder of the new checkpoint.
         root: Where ``artifacts/dataset`` lies.
         half: Store the weights in half precision.
@@ -45,7 +45,8 @@ def combine(
     photos = PhotoDataset(root / "artifacts/dataset", "val")
     if not len(photos):
         raise ArtifactError("artifacts/dataset has no validation photographs on which the decoders could be set")
-    card = cards[0].model_copy(update={"scales": params.train.scales})
+    provenance = {by: [other.provenance for other in cards]}
+    card = cards[0].model_copy(update={"scales": params.train.scales, "provenance": provenance})
     console = Console()
     with console.status(f"Setting the decoders on {min(len(photos), MAX_PHOTOS)} validation photographs"):
         decoders = set_decoders(
@@ -54,9 +55,8 @@ def combine(
             reg=trained("reg", card) and params.train.calibrate_reg,
             vivid=trained("soft", card),
         )
-    provenance = {by: [other.provenance for other in cards]}
-    described = card.model_copy(update={"decoders": decoders, "provenance": provenance})
+    described = card.model_copy(update={"decoders": decoders})
     save_checkpoint(output, net, described, torch.float16 if half else torch.float32)
     what = f"the mean of {len(cards)} models" if by == "average" else f"{len(members_of(net))} networks side by side"
     settings = [" ".join([name, *(f"{key} {value:g}" for key, value in of.items())]) for name, of in decoders.items()]
-    console.print("; ".join([f"{output}: {what}", *settings]), soft_wrap=True, highlight=False)
+    console.print("; ".join([f"{output}: {what}", *settings]), soft_wrap=True, highlight=False, markup=False)
