@@ -48,4 +48,7 @@ def table(rows: list[tuple[str, str, str]], head: tuple[str, str, str] = ("what"
 
 
 if __name__ == "__main__":
-    random_model(Path(sys.argv[1]))
+    (made,) = sys.argv[1:]
+    if made.startswith("-"):
+        sys.exit(__doc__)
+    random_model(Path(made))

@@ -28,14 +28,15 @@ def write_card(root: Path, results: Results) -> str:
     path = root / "artifacts/train" / CARD
     try:
         card = json.loads(path.read_bytes())
-        network, size = card["architecture"], card["size"]
+        network, size, members = card["architecture"], card["size"], card.get("members", 1)
         epochs = card.get("provenance", {}).get("params", {}).get("epochs")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ArtifactError(f"{path} is not the card of a model ({error!r}); run the stage train") from error
+    what = "Network" if members == 1 else f"{members} networks side by side"
     photos = dataset_record(root / "artifacts/dataset").profile
     state = code_state(root)
     lines = [
-        f"- Network: {network.get('encoder')}, scene context {network.get('scene_context')}, working size {size}.",
+        f"- {what}: {network.get('encoder')}, scene context {network.get('scene_context')}, working size {size}.",
         f"- Trained on {photos['train']} photographs"
         + (f" for {epochs} epochs" if epochs else "")
         + f", chosen on {photos['val']}, tested on {photos['test']} others.",
