@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,6 @@ def table(rows: list[tuple[str, str, str]], head: tuple[str, str, str] = ("what"
 
 
 if __name__ == "__main__":
-    (made,) = sys.argv[1:]
-    if made.startswith("-"):
-        sys.exit(__doc__)
-    random_model(Path(made))
+    parser = argparse.ArgumentParser(description="Writes a network with random weights.")
+    parser.add_argument("folder", type=Path)
+    random_model(parser.parse_args().folder)

@@ -29,7 +29,7 @@ from scenehue.inference.convert import Settings
 from scenehue.inference.items import find_photos
 from scenehue.inference.loading import load_model
 from scenehue.inference.model import REG, ChromaModel
-from scenehue.inference.predict import mean_chroma, working_shapes
+from scenehue.inference.predict import working_shapes
 from scenehue.inference.sinks import FolderSink
 
 SAMPLE = Path(__file__).parents[1] / "data/sample"
@@ -90,7 +90,7 @@ def network_alone(model: ChromaModel, height: int, width: int, count: int, size:
 
     def run() -> None:
         with ThreadPoolExecutor(CORES) as pool:
-            list(pool.map(lambda _: mean_chroma(model, views, REG), range(count)))
+            list(pool.map(lambda _: [model.chroma(view, REG) for view in views], range(count)))
 
     return best(run)
 

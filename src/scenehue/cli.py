@@ -45,6 +45,12 @@ app = typer.Typer(
 )
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="The configuration.")]
+Checkpoints = Annotated[
+    list[str],
+    typer.Argument(help="Folders of models, `released`, or models:/ addresses; one named twice counts twice."),
+]
+NewModel = Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model.")]
+Half = Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")]
 
 
 def _stage_verb(stage: str) -> Callable[[Path], None]:
@@ -70,14 +76,6 @@ def report() -> None:
     from scenehue.evaluation.console import print_results
 
     print_results(Path("artifacts/evaluate"))
-
-
-Checkpoints = Annotated[
-    list[str],
-    typer.Argument(help="Folders of models, `released`, or models:/ addresses; one named twice counts twice."),
-]
-NewModel = Annotated[Path, typer.Option("--output", "-o", help="Folder of the new model.")]
-Half = Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")]
 
 
 @app.command()

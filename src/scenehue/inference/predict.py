@@ -18,7 +18,7 @@ from scenehue.color.gamut import fitted_linear
 from scenehue.color.lab import lightness
 from scenehue.inference.model import REG, ChromaModel, Decoder
 from scenehue.inference.spaces import SRGB, SRGB_GREY, Pixels, Space
-from scenehue.inference.upsample import ChromaField, cubic, resize
+from scenehue.inference.upsample import ChromaField, resize
 
 Float32 = npt.NDArray[np.float32]
 
@@ -80,23 +80,6 @@ def views_of(lightness_HW: Float32, model: ChromaModel, size: int | None = None)
     """
     height, width = lightness_HW.shape
     return [np.clip(resize(lightness_HW, *shape), 0, 100) for shape in working_shapes(height, width, model, size)]
-
-
-def mean_chroma(model: ChromaModel, views: Sequence[Float32], decoder: Decoder = REG) -> Float32:
-    """Predicts the chroma of a batch that is seen at several sizes: the mean of what is said of each.
-
-    Args:
-        model: The network.
-        views: The same N photographs at each size, (N, h, w), L in 0..100, the largest first.
-        decoder: How each prediction is decoded.
-
-    Returns:
-        (N, 2, h / stride, w / stride) of the largest view, ab in Lab units.
-    """
-    first, *others = (model.chroma(view, decoder) for view in views)
-    if not others:
-        return first
-    return np.mean([first, *(cubic(ab, *first.shape[-2:]) for ab in others)], axis=0, dtype=np.float32)
 
 
 def predict_ab(model: ChromaModel, lightness_HW: Float32, size: int | None = None, decoder: Decoder = REG) -> Float32:

@@ -38,11 +38,12 @@ def load_soup(folders: Sequence[str | Path]) -> tuple[ColorNet, list[ModelCard]]
                 f"{folders[len(cards)]} holds an ensemble, whose weights have no mean; name what it was made of instead"
             )
         cards.append(card)
-        state = net.state_dict()
-        total = {key: value + total[key] if key in total else value for key, value in state.items()}
+        for key, value in net.state_dict().items():
+            total[key] = total[key] + value if key in total and value.is_floating_point() else value
     mean = ColorNet(cards[0].architecture.model_copy(update={"pretrained": False}))
-    counts = {key for key, value in total.items() if not value.is_floating_point()}
-    mean.load_state_dict({key: state[key] if key in counts else value / len(folders) for key, value in total.items()})
+    mean.load_state_dict(
+        {key: value / len(folders) if value.is_floating_point() else value for key, value in total.items()}
+    )
     return mean.eval(), cards
 
 

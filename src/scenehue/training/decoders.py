@@ -11,8 +11,8 @@ from scenehue.data.decode import decode_rgb
 from scenehue.data.shards import PhotoDataset
 from scenehue.evaluation.tuning import TEMPERATURES, tune_reg, tune_vivid
 from scenehue.inference.model import REG, ChromaModel, Decoder
-from scenehue.inference.predict import mean_chroma, views_of, working_shapes
-from scenehue.inference.upsample import resize
+from scenehue.inference.predict import views_of, working_shapes
+from scenehue.inference.upsample import cubic, resize
 
 Float32 = npt.NDArray[np.float32]
 
@@ -56,11 +56,13 @@ def _squares(photos: PhotoDataset, side: int) -> Float32:
 
 
 def _predict(model: ChromaModel, squares: Float32, decoder: Decoder) -> Float32:
-    """(N, h, h, 2), ab at the size of the network's map."""
+    """(N, h, h, 2), ab at the size of the network's largest map, the mean over all looks."""
     maps = []
     for start in range(0, len(squares), _AT_ONCE):
         views = (views_of(plane, model) for plane in squares[start : start + _AT_ONCE, ..., 0])
-        maps.append(mean_chroma(model, [np.stack(same) for same in zip(*views, strict=True)], decoder))
+        largest, *others = (model.chroma(np.stack(same), decoder) for same in zip(*views, strict=True))
+        looks = [largest, *(cubic(ab, *largest.shape[-2:]) for ab in others)]
+        maps.append(np.mean(looks, axis=0, dtype=np.float32))
     return np.moveaxis(np.concatenate(maps), 1, -1)
 
 
