@@ -121,3 +121,8 @@ def test_the_graph_of_the_weights_before_does_not_stay(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"of other weights")
     save_checkpoint(folder, *load_checkpoint(folder))
     assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}
+
+
+def test_a_file_in_place_of_the_folder_is_named(folder: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"model\.safetensors/model\.json cannot be read"):
+        load_checkpoint(folder / WEIGHTS)

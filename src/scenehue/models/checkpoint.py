@@ -89,7 +89,8 @@ def load_checkpoint(folder: str | Path) -> tuple[Network, ModelCard]:
     except ValidationError as error:
         raise ArtifactError(f"{folder / CARD} is not the card of a model: {error}") from error
     except (SafetensorError, OSError) as error:
-        raise ArtifactError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+        name = getattr(error, "filename", None) or folder / WEIGHTS
+        raise ArtifactError(f"{name} cannot be read ({error}); is {folder} the folder of a model?") from error
     members = [ColorNet(card.architecture.model_copy(update={"pretrained": False})) for _ in range(card.members)]
     net: Network = members[0] if card.members == 1 else Ensemble(members)
     try:
